@@ -1,0 +1,3 @@
+//! What the crate promises, file by file.
+
+mod id;

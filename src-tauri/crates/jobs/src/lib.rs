@@ -1,0 +1,1 @@
+//! Runs a command somewhere, supervised: process or Docker.

@@ -1,0 +1,1 @@
+//! The mathematics of watching: frames, profiles, drift, quality, performance, alert rules.

@@ -1,0 +1,1 @@
+//! Talks to other people's servers, and keeps the credentials for them.

@@ -1,0 +1,1 @@
+//! Endpoints: runtimes, protocols, traffic split, prediction log, batch scoring.

@@ -1,0 +1,1 @@
+//! Experiments, runs, metrics, model registry, and the MLflow protocol over them.
