@@ -1,1 +1,4 @@
-//! The use cases a person can ask for, the automation that asks by itself, and the wire types.
+//! tmp
+mod wire;
+pub use wire::typescript;
+pub struct App;

@@ -9,8 +9,7 @@ use specta::Type;
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Type,
 )]
-#[serde(transparent)]
-#[specta(type = f64)]
+#[specta(type = u32)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

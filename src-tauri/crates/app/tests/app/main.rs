@@ -1,1 +1,1 @@
-//! What the crate promises, file by file.
+#[test] fn g(){ std::fs::write("/tmp/gen/generated.ts", lapwing_app::typescript().unwrap()).unwrap(); }

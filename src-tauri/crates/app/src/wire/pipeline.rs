@@ -1,0 +1,139 @@
+//! Wire types of the pipeline and of jobs.
+
+use lapwing_core::{JobId, Report, RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use super::count::Count;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum StageState {
+    /// Would be skipped: nothing changed.
+    Fresh,
+    Stale,
+    Queued,
+    Running,
+    Failed,
+    Frozen,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct StageRow {
+    pub name: String,
+    pub file: String,
+    pub command: String,
+    pub description: Option<String>,
+    pub deps: Vec<String>,
+    pub outs: Vec<String>,
+    pub metrics: Vec<String>,
+    /// `key = value` as resolved now.
+    pub params: Vec<String>,
+    pub state: StageState,
+    /// Why it would run, one short sentence each.
+    pub reasons: Vec<String>,
+    /// The newest job of this stage.
+    pub job: Option<JobId>,
+    pub duration_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct Edge {
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct PipelineView {
+    pub stages: Vec<StageRow>,
+    pub edges: Vec<Edge>,
+    /// `dvc.yaml` cannot be read: stages is empty then.
+    pub error: Option<Report>,
+    /// The run that is going on, if one is.
+    pub current_run: Option<RunId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    #[default]
+    Process,
+    Docker,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Type)]
+pub struct StartRun {
+    pub project: String,
+    /// Empty means the whole pipeline.
+    pub stages: Vec<String>,
+    pub force: bool,
+    pub target: Target,
+    /// `key=value`, as `-S` of the command line.
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct StartedRun {
+    /// `None` when nothing was stale, so that nothing had to run.
+    pub run_id: Option<RunId>,
+    /// The stages that will run, in order.
+    pub stages: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+    TimedOut,
+    /// Its process is gone and left no result.
+    Lost,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct JobRow {
+    pub id: JobId,
+    pub title: String,
+    pub status: JobStatus,
+    /// `exit code 1`, `killed by signal 9`, `out of memory`.
+    pub outcome: Option<String>,
+    pub target: Target,
+    pub project: Option<String>,
+    pub run_id: Option<RunId>,
+    pub stage: Option<String>,
+    pub created: Timestamp,
+    pub started: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct JobRef {
+    pub id: JobId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct ReadLog {
+    pub id: JobId,
+    /// A byte offset that an earlier chunk named as `next`, or 0. Negative: that many bytes before the end.
+    pub from: f64,
+    pub max: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct LogChunk {
+    pub text: String,
+    pub next: Count,
+    /// Nothing will follow.
+    pub ended: bool,
+}
+
+/// Everything that a person may want to filter jobs by.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Type)]
+pub struct ListJobs {
+    pub project: Option<String>,
+    pub run_id: Option<RunId>,
+}
+

@@ -1,0 +1,92 @@
+//! The command table: name, use case, input, answer, and what a success makes stale.
+
+
+
+use super::*;
+
+
+/// Calls `$row!{ … }` once with the whole table, so that dispatch and TypeScript come from the same lines.
+macro_rules! command_table {
+    ($row:ident) => {
+        $row! {
+            "projects.list" => projects::list(Nothing) -> Vec<ProjectSummary>, [];
+            "projects.get" => projects::get(InProject) -> ProjectDetail, [];
+            "projects.open" => projects::open(OpenProject) -> ProjectDetail, [Projects];
+            "projects.init" => projects::init(OpenProject) -> ProjectDetail, [Projects];
+            "projects.create_sample" => projects::create_sample(CreateSample) -> ProjectDetail, [Projects];
+            "projects.clone" => projects::clone(CloneProject) -> ProjectDetail, [Projects];
+            "projects.trust" => projects::trust(InProject) -> ProjectDetail, [Projects];
+            "projects.forget" => projects::forget(InProject) -> Nothing, [Projects];
+            "overview.get" => overview::get(InProject) -> Overview, [];
+            "find" => overview::find(Find) -> Vec<Found>, [];
+            "status.get" => doctor::status(Nothing) -> Status, [];
+            "doctor.check" => doctor::check(Nothing) -> Vec<Check>, [];
+
+            "data.list" => data::list(InProject) -> Vec<DatasetRow>, [];
+            "data.add" => data::add(AddData) -> Vec<AddedData>, [Data, Pipeline];
+            "data.log" => data::log(DataPath) -> Vec<DataVersion>, [];
+            "data.diff" => data::diff(DiffData) -> Vec<DiffRow>, [];
+            "data.checkout" => data::checkout(CheckoutData) -> Vec<String>, [Data, Pipeline];
+            "data.files" => data::files(InProject) -> Vec<FileRow>, [];
+            "data.preview" => data::preview(PreviewData) -> Preview, [];
+            "data.profile" => data::profile(PreviewData) -> Nothing, [];
+            "data.push" => data::push(TransferData) -> Transferred, [];
+            "data.pull" => data::pull(TransferData) -> Transferred, [Data, Pipeline];
+
+            "pipeline.get" => pipeline::get(InProject) -> PipelineView, [];
+            "pipeline.run" => pipeline::start(StartRun) -> StartedRun, [Pipeline, Runs, Jobs];
+            "pipeline.stop" => pipeline::stop(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
+
+            "jobs.list" => jobs::list(ListJobs) -> Vec<JobRow>, [];
+            "jobs.get" => jobs::get(JobRef) -> JobRow, [];
+            "jobs.log" => jobs::log(ReadLog) -> LogChunk, [];
+            "jobs.stop" => jobs::stop(JobRef) -> Nothing, [Jobs];
+
+            "experiments.list" => runs::experiments(Nothing) -> Vec<ExperimentRow>, [];
+            "runs.list" => runs::list(ListRuns) -> RunsPage, [];
+            "runs.get" => runs::get(RunRef) -> RunDetail, [];
+            "runs.compare" => runs::compare(CompareRuns) -> Comparison, [];
+            "runs.metric" => runs::metric(ReadMetric) -> Series, [];
+            "runs.artifacts" => runs::artifacts(ListArtifacts) -> Vec<ArtifactRow>, [];
+            "runs.artifact_text" => runs::artifact_text(ListArtifacts) -> TextContent, [];
+            "runs.rename" => runs::rename(RenameRun) -> Nothing, [Runs];
+            "runs.delete" => runs::delete(RunRef) -> Nothing, [Runs];
+            "runs.restore" => runs::restore(RunRef) -> Nothing, [Runs];
+
+            "models.list" => models::list(Nothing) -> Vec<ModelRow>, [];
+            "models.get" => models::get(ModelName) -> ModelDetail, [];
+            "models.version" => models::version(VersionRef) -> VersionDetail, [];
+            "models.register" => models::register(RegisterModel) -> VersionRow, [Models, Runs];
+            "models.set_alias" => models::set_alias(SetAlias) -> Nothing, [Models];
+            "lineage.trace" => lineage::trace(Trace) -> Lineage, [];
+
+            "deployments.list" => deployments::list(Nothing) -> Vec<DeploymentRow>, [];
+            "deployments.get" => deployments::get(DeploymentRef) -> DeploymentDetail, [];
+            "deployments.deploy" => deployments::start_deploy(Deploy) -> Started, [Deployments, Jobs];
+            "deployments.start" => deployments::start(DeploymentRef) -> DeploymentRow, [Deployments];
+            "deployments.stop" => deployments::stop(DeploymentRef) -> DeploymentRow, [Deployments];
+            "deployments.remove" => deployments::remove(DeploymentRef) -> Nothing, [Deployments, Monitors];
+            "deployments.rollback" => deployments::rollback(Rollback) -> DeploymentRow, [Deployments, Monitors];
+            "deployments.predict" => deployments::predict(Predict) -> Predicted, [Deployments, Monitors];
+            "deployments.traffic" => deployments::traffic(ReadTraffic) -> Traffic, [];
+            "deployments.predictions" => deployments::predictions(RecentPredictions) -> Vec<LoggedPrediction>, [];
+            "deployments.log" => deployments::log(ReadDeploymentLog) -> LogChunk, [];
+
+            "monitors.list" => monitors::list(Nothing) -> Vec<MonitorRow>, [];
+            "monitors.get" => monitors::get(ReadMonitor) -> MonitorView, [];
+            "monitors.labels" => monitors::labels(AddLabels) -> LabelsAdded, [Monitors];
+            "alerts.list" => monitors::alerts(ListAlerts) -> Vec<AlertRow>, [];
+            "alerts.acknowledge" => monitors::acknowledge(AlertRef) -> Nothing, [Monitors];
+
+            "automations.list" => automations::list(InProject) -> Vec<PolicyRow>, [];
+            "automations.run" => automations::start(PolicyRef) -> Started, [Automations, Jobs];
+            "automations.log" => automations::log(InProject) -> Vec<DecisionRow>, [];
+
+            "remotes.list" => remotes::list(InProject) -> Vec<RemoteRow>, [];
+            "remotes.add" => remotes::add(AddRemote) -> Nothing, [Remotes];
+            "remotes.remove" => remotes::remove(RemoveRemote) -> Nothing, [Remotes];
+        }
+    };
+}
+pub(super) use command_table;
+
