@@ -1,0 +1,93 @@
+# make demo   the whole loop on the bundled sample, with times
+# make test   formatters, lints, type checks and all tests
+# make run    the window
+# make dist   the .deb (and the AppImage where its tools can be had), into dist/
+# Each sets up what it needs, below $(LAPWING_CACHE). Tools that are on the machine already are used as they are.
+
+export LAPWING_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lapwing
+export CARGO_TARGET_DIR ?= $(LAPWING_CACHE)/target
+
+SHELL := /bin/bash -o pipefail
+SETUP := tests/setup
+WITH := $(SETUP)/with
+DISPLAYED := $(or $(DISPLAY),$(WAYLAND_DISPLAY))
+UI_SOURCES = $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print)
+UI_PACKAGES := ui/node_modules/.package-lock.json
+UI := ui/dist/index.html
+# The command line alone never links the window, so a machine without a display needs no WebKitGTK.
+CLI := cargo build --quiet --no-default-features --bin lapwing
+WINDOW := cargo build --features custom-protocol --bins
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test run dist check clean setup-base setup-window setup-docker setup-peers setup-driver
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: setup-base setup-docker $(if $(DISPLAYED),setup-window $(UI))
+	@echo 'setup: building Lapwing (minutes the first time)' >&2
+	@$(WITH) $(if $(DISPLAYED),$(WINDOW) --quiet,$(CLI))
+	@$(WITH) $(CARGO_TARGET_DIR)/debug/lapwing demo $(DEMO)
+
+run: setup-base setup-window $(UI)
+	$(WITH) $(WINDOW)
+	$(WITH) $(CARGO_TARGET_DIR)/debug/lapwing-desktop $(PROJECT)
+
+test: check
+	$(WITH) cargo test --workspace --features custom-protocol
+
+# Everything that is not a test of behaviour: cheap first, so that a slip is known early.
+check: setup-base setup-window setup-docker setup-peers setup-driver $(UI_PACKAGES)
+	$(WITH) cargo fmt --all --check
+	$(WITH) ruff check --quiet --config $(SETUP)/ruff.toml src-tauri tests
+	bash -n $(SETUP)/*.sh $(SETUP)/with .ci/run
+	cd ui && ../$(WITH) npm run --silent lint
+	cd ui && ../$(WITH) npm run --silent typecheck
+	cd ui && ../$(WITH) npm test --silent
+	$(MAKE) --no-print-directory $(UI)
+	$(WITH) cargo clippy --workspace --all-targets --features custom-protocol -- -D warnings
+	PYTHONDONTWRITEBYTECODE=1 $(LAPWING_CACHE)/venvs/peers/bin/python src-tauri/crates/app/sample/check.py
+
+# Tauri's bundler makes the packages; the AppImage wants helpers from the network, and is left out, aloud, without them.
+dist: setup-base setup-window $(UI)
+	install -D $(LAPWING_CACHE)/onnxruntime/libonnxruntime.so dist/lib/libonnxruntime.so
+	$(WITH) ui/node_modules/.bin/tauri build --ci --bundles deb
+	cp $(CARGO_TARGET_DIR)/release/bundle/deb/*.deb dist/
+	@if $(WITH) ui/node_modules/.bin/tauri build --ci --bundles appimage >$(LAPWING_CACHE)/appimage.log 2>&1; then \
+	  cp $(CARGO_TARGET_DIR)/release/bundle/appimage/*.AppImage dist/; \
+	else \
+	  echo 'dist: no AppImage, its tools cannot be had here (see $(LAPWING_CACHE)/appimage.log)' >&2; \
+	fi
+	@ls -lh dist/*.deb dist/*.AppImage 2>/dev/null
+
+clean:
+	rm -rf ui/dist dist
+
+setup-base:
+	@$(SETUP)/packages.sh base
+	@$(SETUP)/rust.sh
+	@$(SETUP)/python.sh tools
+
+setup-window:
+	@$(SETUP)/packages.sh window
+	@$(SETUP)/node.sh
+
+setup-docker:
+	@$(SETUP)/packages.sh docker || echo 'setup: no Docker engine can be installed' >&2
+	@$(SETUP)/docker.sh
+
+setup-peers:
+	@$(SETUP)/python.sh peers evidently
+
+setup-driver: setup-base
+	@$(SETUP)/driver.sh
+
+$(UI_PACKAGES): ui/package.json ui/package-lock.json | setup-window
+	cd ui && ../$(WITH) npm ci --no-audit --no-fund
+	@touch $@
+
+$(UI): $(UI_PACKAGES) $(UI_SOURCES)
+	cd ui && ../$(WITH) npm run --silent build
+	@touch $@
