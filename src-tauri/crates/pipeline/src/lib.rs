@@ -1,1 +1,48 @@
-//! Reads dvc.yaml, builds the graph, says what is stale and why; starts nothing.
+//! Reads `dvc.yaml`, builds the graph, says what is stale and why; starts nothing.
+//!
+//! The app runs a stage's commands as a job; this crate says which, in what order and with which environment, and turns what a run
+//! left behind into `dvc.lock`, the cache and the run-cache, so that the real `dvc` calls it clean. It deliberately does not know
+//! processes, jobs or git. Start with [`Pipeline`], [`plan`] and [`commit`].
+
+mod command;
+mod content;
+mod context;
+mod definition;
+mod edit;
+mod error;
+mod examine;
+mod expand;
+mod graph;
+mod lock;
+mod metrics;
+mod nearest;
+mod outcome;
+mod params;
+mod paths;
+mod pipeline;
+mod plan;
+mod python;
+mod python_file;
+mod reason;
+mod resolved;
+mod run_cache;
+mod stage;
+mod template;
+mod value;
+mod yaml;
+
+pub use command::{Command, commands, shell_argv, stage_env, stage_folder};
+pub use content::Project;
+pub use edit::{Assignment, Changed, set_param};
+pub use error::{Error, Result};
+pub use lock::{LockEntry, LockFile, StageLock};
+pub use metrics::{Metric, metrics, plot_files, stage_metrics};
+pub use outcome::{commit, prepare, restore};
+pub use params::{ParamValues, params, read_values};
+pub use pipeline::{Pipeline, Shown};
+pub use plan::{
+    Action, Plan, PlanOptions, Scope, StageStatus, Step, plan, recheck, status, status_json,
+};
+pub use reason::Reason;
+pub use stage::{Cmd, Dep, OutKind, ParamsFile, Stage, StageOut};
+pub use value::Value;

@@ -1,1 +1,10 @@
-//! What the crate promises, file by file.
+//! What the crate promises, file by file. The real `dvc` is the judge wherever it can be asked.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod lock;
+mod peer;
+mod sandbox;
+mod template;

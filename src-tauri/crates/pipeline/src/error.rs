@@ -1,0 +1,200 @@
+//! Everything that can be wrong with a pipeline, named by file, line, stage and key.
+
+use lapwing_core::{Code, Report};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read or write pipeline files")]
+    Io(#[from] std::io::Error),
+
+    #[error("{file} is not valid {format}: line {line}: {message}")]
+    Syntax {
+        file: String,
+        format: &'static str,
+        line: usize,
+        message: String,
+    },
+
+    /// `place` is the dotted path in the file: `stages.train.deps`.
+    #[error("{file}, line {line}: {place}: {message}")]
+    Definition {
+        file: String,
+        line: usize,
+        place: String,
+        message: String,
+    },
+
+    #[error("stages form a circle: {}", stages.join(" -> "))]
+    Cycle { stages: Vec<String> },
+
+    #[error("{path} is an output of both `{first}` and `{second}`")]
+    DuplicateOutput {
+        path: String,
+        first: String,
+        second: String,
+    },
+
+    #[error("output {inner} of `{second}` lies inside output {outer} of `{first}`")]
+    OverlappingOutputs {
+        outer: String,
+        first: String,
+        inner: String,
+        second: String,
+    },
+
+    #[error("stage `{stage}` both reads and makes {path}")]
+    SelfDependency { stage: String, path: String },
+
+    #[error("stage `{stage}` names {path} twice")]
+    DuplicatePath { stage: String, path: String },
+
+    #[error("there is no stage `{target}`")]
+    UnknownTarget {
+        target: String,
+        nearest: Option<String>,
+    },
+
+    #[error("stage `{stage}` needs {path}, which does not exist")]
+    MissingDependency { stage: String, path: String },
+
+    #[error("stage `{stage}` ended without making {path}")]
+    MissingOutput { stage: String, path: String },
+
+    #[error("stage `{stage}` cannot use {path}: {message}")]
+    UnsupportedPath {
+        stage: String,
+        path: String,
+        message: &'static str,
+    },
+
+    #[error("stage `{stage}` needs parameters that {file} does not have: {}", keys.join(", "))]
+    MissingParams {
+        stage: String,
+        file: String,
+        keys: Vec<String>,
+    },
+
+    #[error("parameter file {file} does not exist")]
+    MissingParamsFile { file: String },
+
+    #[error("`{text}` is not a parameter change")]
+    BadAssignment { text: String },
+
+    #[error("{file} has no place for `{key}`: {message}")]
+    CannotSet {
+        file: String,
+        key: String,
+        message: String,
+    },
+
+    #[error("no earlier run of stage `{stage}` with these inputs is in the cache")]
+    NotCached { stage: String },
+
+    #[error("folder {path} of stage `{stage}` does not exist")]
+    MissingFolder { stage: String, path: String },
+
+    #[error("{path} of stage `{stage}` is already tracked by git")]
+    TrackedByGit { stage: String, path: String },
+
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+impl Error {
+    /// What a person or a script is told.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        if let Self::Data(error) = self {
+            return error.report();
+        }
+        let (code, name) = self.kind();
+        let report = Report::new(code, name, self.sentence());
+        match self.advice() {
+            Some(advice) => report.hint(advice),
+            None => report,
+        }
+    }
+
+    fn kind(&self) -> (Code, &'static str) {
+        match self {
+            Self::Io(_) => (Code::Failed, "pipeline.io"),
+            Self::Syntax { .. } => (Code::Invalid, "pipeline.syntax"),
+            Self::Definition { .. } => (Code::Invalid, "pipeline.definition"),
+            Self::Cycle { .. } => (Code::Invalid, "pipeline.cycle"),
+            Self::DuplicateOutput { .. } => (Code::Invalid, "pipeline.duplicate_output"),
+            Self::OverlappingOutputs { .. } => (Code::Invalid, "pipeline.overlapping_outputs"),
+            Self::SelfDependency { .. } => (Code::Invalid, "pipeline.self_dependency"),
+            Self::DuplicatePath { .. } => (Code::Invalid, "pipeline.duplicate_path"),
+            Self::UnknownTarget { .. } => (Code::NotFound, "pipeline.unknown_stage"),
+            Self::MissingDependency { .. } => (Code::Failed, "pipeline.missing_dependency"),
+            Self::MissingOutput { .. } => (Code::Failed, "pipeline.missing_output"),
+            Self::UnsupportedPath { .. } => (Code::Invalid, "pipeline.unsupported_path"),
+            Self::MissingParams { .. } => (Code::Invalid, "pipeline.missing_params"),
+            Self::MissingParamsFile { .. } => (Code::NotFound, "pipeline.missing_params_file"),
+            Self::BadAssignment { .. } => (Code::Invalid, "pipeline.bad_assignment"),
+            Self::CannotSet { .. } => (Code::Invalid, "pipeline.cannot_set"),
+            Self::NotCached { .. } => (Code::NotFound, "pipeline.not_cached"),
+            Self::MissingFolder { .. } => (Code::Failed, "pipeline.missing_folder"),
+            Self::TrackedByGit { .. } => (Code::Conflict, "pipeline.tracked_by_git"),
+            Self::Data(_) => (Code::Failed, "pipeline.data"),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::Io(source) => format!("cannot read or write pipeline files: {source}"),
+            other => other.to_string(),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::UnknownTarget { nearest, .. } => Some(match nearest {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`lapwing status` lists what there is".to_owned(),
+            }),
+            Self::MissingDependency { path, .. } => Some(format!(
+                "get it with `lapwing data pull` or `lapwing data checkout`, or correct {path} in dvc.yaml"
+            )),
+            Self::MissingOutput { .. } => Some(
+                "let the command write this path, or take it out of the stage's outputs".to_owned(),
+            ),
+            Self::MissingParams { file, .. } => Some(format!("add them to {file}")),
+            Self::MissingParamsFile { file } => {
+                Some(format!("create {file} in the project's root"))
+            }
+            Self::BadAssignment { .. } => {
+                Some("write it as `train.lr=0.02` or `file.yaml:train.lr=0.02`".to_owned())
+            }
+            Self::DuplicateOutput { .. } | Self::OverlappingOutputs { .. } => {
+                Some("give each stage its own output path".to_owned())
+            }
+            Self::Cycle { .. } => Some("take one of these dependencies out of dvc.yaml".to_owned()),
+            Self::TrackedByGit { path, .. } => Some(format!(
+                "`git rm -r --cached {path}` leaves it to the cache; `cache: false` leaves it to git"
+            )),
+            Self::MissingFolder { .. } => {
+                Some("create it, or correct `wdir` in dvc.yaml".to_owned())
+            }
+            Self::NotCached { .. } => Some("run the stage".to_owned()),
+            Self::Io(_)
+            | Self::Data(_)
+            | Self::Syntax { .. }
+            | Self::Definition { .. }
+            | Self::SelfDependency { .. }
+            | Self::DuplicatePath { .. }
+            | Self::UnsupportedPath { .. }
+            | Self::CannotSet { .. } => None,
+        }
+    }
+}
+#[derive(Debug, thiserror::Error)]
+#[error("x")]
+pub struct DataError;
+impl DataError {
+    fn report(&self) -> Report {
+        Report::new(Code::Failed, "x", "x")
+    }
+}

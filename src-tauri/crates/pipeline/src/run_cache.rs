@@ -1,0 +1,120 @@
+//! DVC's run-cache: which outputs a command made from which inputs, so that an earlier run can be taken up again.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Result, Value,
+    lock::{StageLock, write_whole},
+    paths, python,
+    stage::{OutKind, Stage},
+    yaml,
+};
+
+/// Keys that do not count for an entry's id, at any depth.
+const UNCOUNTED: [&str; 2] = ["size", "nfiles"];
+
+/// Whether DVC would keep and look up runs of this stage at all.
+pub(crate) fn is_eligible(stage: &Stage) -> bool {
+    let local = |path: &str| !paths::is_url(path) && !path.is_empty();
+    let inside = |path: &str| local(path) && !paths::is_absolute(path) && !path.starts_with("..");
+    !stage.always_changed
+        && !stage.outs.is_empty()
+        && !(stage.deps.is_empty() && stage.params.is_empty())
+        && stage.deps.iter().all(|dep| local(&dep.path))
+        && stage
+            .outs
+            .iter()
+            .all(|out| inside(&out.path) && !out.persist)
+}
+
+/// A run is kept only where every plain output is cached; metrics and plots may be left to git.
+pub(crate) fn is_kept(stage: &Stage) -> bool {
+    is_eligible(stage)
+        && stage
+            .outs
+            .iter()
+            .all(|out| out.cache || out.kind != OutKind::Output)
+}
+
+/// What the inputs of a run hash to: the entry with its outputs reduced to their paths.
+pub(crate) fn key(lock: &StageLock) -> String {
+    let mut entry = lock.to_value();
+    let outs = lock.outs.iter().map(|out| Value::str(&out.path)).collect();
+    entry.set("outs", Value::List(outs));
+    digest(&entry)
+}
+
+fn digest(entry: &Value) -> String {
+    let text = python::json_dumps(&without_counts(entry));
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn without_counts(value: &Value) -> Value {
+    match value {
+        Value::Map(entries) => Value::Map(
+            entries
+                .iter()
+                .filter(|(key, _)| !key.as_str().is_some_and(|key| UNCOUNTED.contains(&key)))
+                .map(|(key, value)| (key.clone(), without_counts(value)))
+                .collect(),
+        ),
+        Value::List(items) => Value::List(items.iter().map(without_counts).collect()),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
+            value.clone()
+        }
+    }
+}
+
+fn folder(runs: &Path, key: &str) -> PathBuf {
+    runs.join(&key[..2]).join(key)
+}
+
+/// Keeps a finished run; one that is already there stays as it is.
+pub(crate) fn save(runs: &Path, lock: &StageLock) -> Result<()> {
+    let folder = folder(runs, &key(lock));
+    let entry = lock.to_value();
+    let path = folder.join(digest(&entry));
+    if path.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(&folder)?;
+    write_whole(&path, yaml::emit(&entry, 0).as_bytes())
+}
+
+/// The newest run with the inputs of `lock` (its outputs matter by path only).
+pub(crate) fn load(runs: &Path, lock: &StageLock) -> Result<Option<StageLock>> {
+    let folder = folder(runs, &key(lock));
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut newest: Option<(std::time::SystemTime, PathBuf)> = None;
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        // Names that are no ids are leftovers of an interrupted write.
+        let is_id = entry.file_name().len() == 64;
+        let modified = entry.metadata()?.modified()?;
+        if is_id && newest.as_ref().is_none_or(|(time, _)| modified > *time) {
+            newest = Some((modified, path));
+        }
+    }
+    let Some((_, path)) = newest else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(&path)?;
+    match yaml::parse(&text) {
+        Ok(node) => Ok(Some(StageLock::from_value(&node.to_value()))),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), line = error.line, "unreadable run-cache entry is not used");
+            Ok(None)
+        }
+    }
+}
