@@ -15,6 +15,7 @@ without() {
 answers() { timeout 10 docker info >/dev/null 2>&1; }
 
 start_engine() {
+  local engine=
   command -v dockerd >/dev/null || without "no engine is installed"
   if [ -d /run/systemd/system ]; then
     as_root systemctl start docker >/dev/null 2>&1 || true
@@ -22,9 +23,12 @@ start_engine() {
     say "starting a Docker engine (log: $cache/dockerd.log)"
     # In a session of its own: it serves later calls too.
     setsid nohup dockerd --pidfile "$cache/dockerd.pid" >"$cache/dockerd.log" 2>&1 </dev/null 9>&- &
+    engine=$!
   fi
   for _ in $(seq $((ENGINE_SECONDS * 2))); do
     answers && return
+    # An engine that ended by itself will not answer any more.
+    [ -z "$engine" ] || kill -0 "$engine" 2>/dev/null || break
     sleep 0.5
   done
   if as_root docker info >/dev/null 2>&1; then
