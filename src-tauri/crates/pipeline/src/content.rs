@@ -82,6 +82,7 @@ impl<'a> Files<'a> {
         }
         Ok(())
     }
+    #[allow(clippy::type_complexity)]
     fn scan(&self, p: &str) -> Result<(Content, Vec<(String, PathBuf)>, String)> {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.at(p);
@@ -197,6 +198,20 @@ impl<'a> Files<'a> {
     }
     pub(crate) fn unlink(&self, _p: &str) -> Result<()> {
         Ok(())
+    }
+    pub(crate) fn is_inside(&self, p: &str) -> bool {
+        let full = self.at(p);
+        let parents = full.ancestors().skip(1);
+        let real = parents
+            .filter_map(|parent| parent.canonicalize().ok())
+            .next();
+        !paths::is_absolute(p)
+            && !p.starts_with("..")
+            && real.is_some_and(|real| {
+                self.root()
+                    .canonicalize()
+                    .is_ok_and(|root| real.starts_with(root))
+            })
     }
     pub(crate) fn is_tracked(&self, _p: &str) -> Result<bool> {
         Ok(false)

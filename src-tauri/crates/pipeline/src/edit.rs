@@ -26,7 +26,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// Reads a change as a person types it; the value is read as YAML, so `0.1` is a number and `yes` a string.
+    /// Reads a change as a person types it; `0.1` is a number, `yes` a string, `[1, 2]` a list.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = || Error::BadAssignment {
             text: text.to_owned(),
@@ -41,13 +41,23 @@ impl Assignment {
         if file.is_empty() || key.is_empty() || key.split('.').any(str::is_empty) {
             return Err(bad());
         }
-        let value = yaml::parse(value).map_err(|_| bad())?.to_value();
         Ok(Self {
             file: paths::join("", file),
             key: key.to_owned(),
-            value,
+            value: typed(value.trim()),
             add,
         })
+    }
+}
+
+/// What a typed value means: a YAML scalar, or a list or mapping in brackets. Everything else is text as it stands.
+fn typed(text: &str) -> Value {
+    let quoted = text.starts_with(['"', '\'', '[', '{']);
+    match yaml::parse(text).map(|node| node.to_value()) {
+        Ok(value) if quoted => value,
+        Ok(Value::Str(_) | Value::List(_) | Value::Map(_)) | Err(_) => Value::str(text),
+        Ok(Value::Null) if text.starts_with('#') => Value::str(text),
+        Ok(value) => value,
     }
 }
 
@@ -332,39 +342,29 @@ impl Edit<'_> {
     }
 }
 
-/// A value on one line of YAML.
+/// A value on one line of YAML, quoted so that it may also stand inside brackets.
 fn flow(value: &Value) -> String {
     match value {
         Value::List(items) => {
-            let items: Vec<_> = items.iter().map(inner_flow).collect();
+            let items: Vec<_> = items.iter().map(flow).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Map(entries) => {
             let entries: Vec<_> = entries
                 .iter()
-                .map(|(key, value)| format!("{}: {}", inner_flow(key), inner_flow(value)))
+                .map(|(key, value)| format!("{}: {}", flow(key), flow(value)))
                 .collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
-            yaml::emit_line(value)
+            let line = yaml::emit_line(value);
+            let plain = value.as_str() == Some(line.as_str());
+            if plain && line.contains([',', '[', ']', '{', '}']) {
+                format!("'{}'", line.replace('\'', "''"))
+            } else {
+                line
+            }
         }
-    }
-}
-
-/// Inside brackets a comma or a bracket ends a plain text.
-fn inner_flow(value: &Value) -> String {
-    match value {
-        Value::Str(text) if text.contains([',', '[', ']', '{', '}', ':']) => {
-            format!("'{}'", text.replace('\'', "''"))
-        }
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::Str(_)
-        | Value::List(_)
-        | Value::Map(_) => flow(value),
     }
 }
 
@@ -382,7 +382,7 @@ fn toml_value(value: &Value) -> Option<toml_edit::Value> {
         Value::Map(entries) => {
             let mut table = toml_edit::InlineTable::new();
             for (key, value) in entries {
-                table.insert(&key.python_str(), toml_value(value)?);
+                table.insert(key.python_str(), toml_value(value)?);
             }
             table.into()
         }

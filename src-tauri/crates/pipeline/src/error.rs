@@ -6,7 +6,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot read or write pipeline files")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 
     #[error("{file} is not valid {format}: line {line}: {message}")]
@@ -110,7 +110,7 @@ impl Error {
             return error.report();
         }
         let (code, name) = self.kind();
-        let report = Report::new(code, name, self.sentence());
+        let report = Report::new(code, name, self.to_string());
         match self.advice() {
             Some(advice) => report.hint(advice),
             None => report,
@@ -139,13 +139,6 @@ impl Error {
             Self::MissingFolder { .. } => (Code::Failed, "pipeline.missing_folder"),
             Self::TrackedByGit { .. } => (Code::Conflict, "pipeline.tracked_by_git"),
             Self::Data(_) => (Code::Failed, "pipeline.data"),
-        }
-    }
-
-    fn sentence(&self) -> String {
-        match self {
-            Self::Io(source) => format!("cannot read or write pipeline files: {source}"),
-            other => other.to_string(),
         }
     }
 

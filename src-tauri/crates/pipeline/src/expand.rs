@@ -156,48 +156,48 @@ fn foreach_items(scope: &Scope<'_>, context: &Context, data: &Value) -> Result<V
     Ok(last_of_each_name(items))
 }
 
+/// One choice from each axis so far: the parts of the name, and the values by axis.
+#[derive(Clone, Default)]
+struct Combination {
+    names: Vec<String>,
+    chosen: Vec<(Value, Value)>,
+}
+
 fn matrix_items(scope: &Scope<'_>, context: &Context, data: &Value) -> Result<Vec<Item>, String> {
-    let mut combinations: Vec<(Vec<String>, Vec<(Value, Value)>)> = vec![(Vec::new(), Vec::new())];
+    let mut combinations = vec![Combination::default()];
     for (axis, raw) in data.as_map().unwrap_or_default() {
-        let axis_name = template::as_text(axis, scope.options)?;
+        let axis = template::as_text(axis, scope.options)?;
         let resolved = resolve(context, raw, Slot::Anything, scope.options)?;
         let Some(values) = resolved.as_list() else {
-            return Err(format!(
-                "axis '{axis_name}' is {}, not a list",
-                resolved.kind()
-            ));
+            return Err(format!("axis '{axis}' is {}, not a list", resolved.kind()));
         };
+        if combinations.len().saturating_mul(values.len()) > MAX_GROUP {
+            return Err(format!("more than {MAX_GROUP} combinations"));
+        }
         let mut next = Vec::with_capacity(combinations.len() * values.len());
-        for (names, chosen) in &combinations {
+        for combination in &combinations {
             for (index, value) in values.iter().enumerate() {
-                let mut names = names.clone();
-                names.push(if is_collection(value) {
-                    format!("{axis_name}{index}")
+                let mut combination = combination.clone();
+                combination.names.push(if is_collection(value) {
+                    format!("{axis}{index}")
                 } else {
                     fragment(raw, index, value)
                 });
-                let mut chosen = chosen.clone();
-                chosen.push((Value::str(&axis_name), value.clone()));
-                next.push((names, chosen));
+                combination.chosen.push((Value::str(&axis), value.clone()));
+                next.push(combination);
             }
-        }
-        if next.len() > MAX_GROUP {
-            return Err(format!("more than {MAX_GROUP} combinations"));
         }
         combinations = next;
     }
-    let items = combinations
-        .into_iter()
-        .map(|(names, chosen)| {
-            let name = names.join("-");
-            Item {
-                key: Some(name.clone()),
-                name,
-                value: Value::Map(chosen),
-            }
-        })
-        .collect();
-    Ok(last_of_each_name(items))
+    let items = combinations.into_iter().map(|combination| {
+        let name = combination.names.join("-");
+        Item {
+            key: Some(name.clone()),
+            name,
+            value: Value::Map(combination.chosen),
+        }
+    });
+    Ok(last_of_each_name(items.collect()))
 }
 
 /// More stages than anyone looks at; a product that reaches it is a mistake.

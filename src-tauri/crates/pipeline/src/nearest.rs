@@ -5,7 +5,8 @@ pub(crate) fn nearest<'a>(
     typed: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let limit = (typed.chars().count() / 3).max(1);
+    let length = typed.chars().count();
+    let limit = if length < 4 { 1 } else { (length / 3).max(2) };
     known
         .into_iter()
         .map(|name| (distance(typed, name), name))

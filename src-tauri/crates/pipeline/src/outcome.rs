@@ -26,6 +26,13 @@ pub fn prepare(project: &Project, stage: &Stage) -> Result<()> {
     }
     check_inputs(&files, stage)?;
     for out in &stage.outs {
+        if !files.is_inside(&out.path) {
+            return Err(Error::UnsupportedPath {
+                stage: stage.address.clone(),
+                path: out.path.clone(),
+                message: "outputs outside the project are not touched",
+            });
+        }
         if out.cache && files.is_tracked(&out.path)? {
             return Err(Error::TrackedByGit {
                 stage: stage.address.clone(),
@@ -282,6 +289,12 @@ fn has_all(record: &StageLock, stage: &Stage) -> bool {
     })
 }
 
+/// What `dvc.lock` records for a stage: which content it read and made, for lineage.
+pub fn recorded(project: &Project, stage: &Stage) -> Result<Option<StageLock>> {
+    let path = paths::on_disk(project.root(), &stage.lock_file());
+    Ok(LockFile::read(&path)?.stage(&stage.name))
+}
+
 /// Puts the outputs of an earlier run with the same inputs back and records the stage, without running anything.
 pub fn restore(
     project: &Project,
@@ -289,8 +302,7 @@ pub fn restore(
     progress: &mut dyn FnMut(&str),
 ) -> Result<StageLock> {
     let files = Files::new(project);
-    let path = paths::on_disk(files.root(), &stage.lock_file());
-    let lock = LockFile::read(&path)?.stage(&stage.name);
+    let lock = recorded(project, stage)?;
     let nothing = Expectations::new();
     let found = crate::examine::examine(&files, stage, lock.as_ref(), &nothing)?;
     let Some(record) = cached(&files, stage, lock.as_ref(), &found, &nothing)? else {

@@ -275,6 +275,7 @@ fn check_paths(stage: &Stage) -> Result<()> {
             || stage.params.iter().any(|file| file.path == *path)
     };
     for (index, out) in stage.outs.iter().enumerate() {
+        check_place(stage, &out.path, &out.written)?;
         let (name, path) = (stage.address.clone(), out.path.clone());
         if reads(&path) {
             return Err(Error::SelfDependency { stage: name, path });
@@ -284,4 +285,24 @@ fn check_paths(stage: &Stage) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Outputs are deleted before a run, so they must not hold the pipeline itself, git's or DVC's own files.
+fn check_place(stage: &Stage, path: &str, written: &str) -> Result<()> {
+    let own = [".git", ".dvc"];
+    let refused = if paths::is_within(&stage.file, path) {
+        Some("an output cannot hold the pipeline file of its stage")
+    } else if own.iter().any(|own| paths::is_within(path, own)) {
+        Some("this place belongs to git or DVC")
+    } else {
+        None
+    };
+    match refused {
+        Some(message) => Err(Error::UnsupportedPath {
+            stage: stage.address.clone(),
+            path: written.to_owned(),
+            message,
+        }),
+        None => Ok(()),
+    }
 }

@@ -20,9 +20,11 @@ const UNCOUNTED: [&str; 2] = ["size", "nfiles"];
 pub(crate) fn is_eligible(stage: &Stage) -> bool {
     let local = |path: &str| !paths::is_url(path) && !path.is_empty();
     let inside = |path: &str| local(path) && !paths::is_absolute(path) && !path.starts_with("..");
+    let reads = !stage.deps.is_empty() || !stage.params.is_empty();
+    let makes = !stage.outs.is_empty();
     !stage.always_changed
-        && !stage.outs.is_empty()
-        && !(stage.deps.is_empty() && stage.params.is_empty())
+        && reads
+        && makes
         && stage.deps.iter().all(|dep| local(&dep.path))
         && stage
             .outs

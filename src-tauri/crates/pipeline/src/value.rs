@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
 
-use crate::python;
+use crate::{Result, params::syntax, python, yaml};
 
 /// A scalar, list or mapping. Mappings keep the order of the file; keys are strings in practice, but YAML allows any scalar.
 #[derive(Debug, Clone)]
@@ -23,6 +23,25 @@ impl Value {
     /// A string value.
     pub fn str(text: impl Into<String>) -> Self {
         Self::Str(text.into())
+    }
+
+    /// Reads a YAML text as DVC does: version 1.2, so `yes` is a string and `010` is ten.
+    pub fn from_yaml(text: &str) -> Result<Self> {
+        yaml::parse(text)
+            .map(|node| node.to_value())
+            .map_err(|error| syntax("the text", "YAML", error.line, error.message))
+    }
+
+    /// Block YAML with the layout of ruamel, which writes DVC's files.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        yaml::emit(self, 0)
+    }
+
+    /// The text of Python's `json.dumps(value, sort_keys=True)`.
+    #[must_use]
+    pub fn to_python_json(&self) -> String {
+        python::json_dumps(self)
     }
 
     /// The value under a string key of a mapping.

@@ -101,7 +101,10 @@ impl Emitter {
             }
             self.push("-");
             match item {
-                Value::Null => self.newline(),
+                Value::Null => {
+                    self.push(" ");
+                    self.newline();
+                }
                 Value::Map(inner) if !inner.is_empty() => {
                     self.push(" ");
                     self.map(inner, indent + 2, false);

@@ -4,7 +4,10 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod definition;
+mod edit;
 mod lock;
 mod peer;
 mod sandbox;
 mod template;
+mod yaml;

@@ -142,3 +142,183 @@ fn status_says_what_dvc_says() {
         );
     }
 }
+
+/// Every run-cache entry: path below `runs` with content.
+fn runs(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let top = sandbox.path(".dvc/cache/runs");
+    let mut found = Vec::new();
+    let mut folders = vec![top.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&top).unwrap().display().to_string();
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_run_cache_is_the_same_to_the_byte() {
+    let ours = Sandbox::with(THREE_STAGES);
+    ours.run();
+    let theirs = Sandbox::with(THREE_STAGES);
+    theirs.dvc(&["repro", "-q"]);
+    assert_eq!(runs(&ours).len(), 3);
+    assert_eq!(runs(&ours), runs(&theirs));
+}
+
+/// Takes away all that a run left except the cache.
+fn forget(sandbox: &Sandbox) {
+    for path in [
+        "dvc.lock",
+        "clean",
+        "model.bin",
+        "metrics.json",
+        "scores.json",
+        "plot.csv",
+    ] {
+        sandbox.remove(path);
+    }
+}
+
+#[test]
+fn dvc_takes_up_our_run() {
+    let sandbox = Sandbox::with(THREE_STAGES);
+    sandbox.run();
+    let lock = sandbox.read("dvc.lock");
+    forget(&sandbox);
+    let said = sandbox.dvc(&["repro"]);
+    assert!(!said.contains("Running stage"), "{said}");
+    assert_eq!(sandbox.read("dvc.lock"), lock);
+    assert_eq!(sandbox.our_status(), json!({}));
+}
+
+#[test]
+fn we_take_up_the_run_of_dvc() {
+    let sandbox = Sandbox::with(THREE_STAGES);
+    sandbox.dvc(&["repro", "-q"]);
+    let lock = sandbox.read("dvc.lock");
+    forget(&sandbox);
+    assert_eq!(
+        sandbox.plan(),
+        all(Action::Restore),
+        "one restored stage is known to feed the next"
+    );
+    assert_eq!(sandbox.run(), all(Action::Restore));
+    assert_eq!(sandbox.read("dvc.lock"), lock);
+    assert_eq!(sandbox.dvc_status(), json!({}));
+    assert_eq!(
+        sandbox.read("metrics.json"),
+        "{\"train\":{\"auc\":0.75,\"n\":3}}\n"
+    );
+}
+
+#[test]
+fn a_lost_output_comes_back_without_a_run() {
+    let sandbox = Sandbox::with(THREE_STAGES);
+    sandbox.run();
+    sandbox.remove("clean");
+    let named = |actions: [Action; 3]| -> Vec<(String, Action)> {
+        all(Action::Skip)
+            .into_iter()
+            .zip(actions)
+            .map(|((name, _), action)| (name, action))
+            .collect()
+    };
+    let expected = named([Action::Restore, Action::Skip, Action::Skip]);
+    assert_eq!(sandbox.plan(), expected);
+    assert_eq!(sandbox.run(), expected);
+    assert_eq!(sandbox.dvc_status(), json!({}));
+}
+
+#[test]
+fn a_stage_that_makes_the_same_again_stops_the_chain() {
+    let sandbox = Sandbox::with(THREE_STAGES);
+    sandbox.run();
+    let yaml = sandbox
+        .read("dvc.yaml")
+        .replace("echo '${word}", "echo 'again ${word}");
+    sandbox.write("dvc.yaml", &yaml);
+    assert_eq!(
+        sandbox.plan(),
+        all(Action::Run),
+        "before it ran nobody knows"
+    );
+    let done = sandbox.run();
+    assert_eq!(done[0].1, Action::Run);
+    assert_eq!(done[1].1, Action::Skip, "its output is the same as before");
+    assert_eq!(sandbox.dvc_status(), json!({}));
+}
+
+#[test]
+fn folders_below_the_root_have_pipelines_of_their_own() {
+    let sandbox = Sandbox::with(&[
+        ("in.txt", "hello\n"),
+        (
+            "dvc.yaml",
+            "stages:\n  first:\n    cmd: cp in.txt sub/mid.txt\n    deps: [in.txt]\n    outs: [sub/mid.txt]\n",
+        ),
+        ("sub/work/keep", ""),
+        ("sub/params.yaml", "n: 1\n"),
+        (
+            "sub/dvc.yaml",
+            "stages:\n  second:\n    cmd: cp ../mid.txt out.txt; echo $DVC_STAGE $(basename $PWD) > env.txt\n    wdir: work\n    deps: [../mid.txt]\n    params: [../params.yaml: [n]]\n    outs: [out.txt, env.txt]\n",
+        ),
+    ]);
+    let pipeline = sandbox.pipeline();
+    assert_eq!(pipeline.edges(), [("first", "sub/dvc.yaml:second")]);
+    sandbox.run_stage("first");
+    sandbox.run_stage("sub/dvc.yaml:second");
+    assert_eq!(
+        sandbox.read("sub/work/env.txt"),
+        "sub/dvc.yaml:second work\n"
+    );
+    assert_eq!(sandbox.dvc_status(), json!({}));
+    sandbox.write("in.txt", "changed\n");
+    sandbox.write("sub/params.yaml", "n: 2\n");
+    assert_eq!(sandbox.our_status(), sandbox.dvc_status());
+    sandbox.dvc(&["repro", "-q", "-P"]);
+    assert_eq!(sandbox.our_status(), json!({}));
+}
+
+#[test]
+fn odd_files_are_recorded_as_dvc_does() {
+    let files: &[(&str, &str)] = &[
+        ("run.sh", "#!/bin/sh\necho hi\n"),
+        ("üml/data file.txt", "x\n"),
+        (
+            "settings.py",
+            "lr = 0.1\nnames = ['a', 'b']\nclass Model:\n    depth = 3\n    def __init__(self):\n        self.width = 1e-3\n",
+        ),
+        (
+            "conf.json",
+            "{\"big\": 12345678901234567890, \"f\": 1.0, \"list\": [1, null, true]}",
+        ),
+        (
+            "dvc.yaml",
+            "stages:\n  odd:\n    cmd: sh run.sh > exe && chmod +x exe && mkdir -p empty d && touch 'd/ü f'\n    deps: [run.sh, üml]\n    params: [settings.py: [lr, names, Model], conf.json: ]\n    outs: [exe, empty/, d/, kept: {persist: true}]\n",
+        ),
+        ("kept", "kept\n"),
+    ];
+    let make = || {
+        let sandbox = Sandbox::with(files);
+        std::process::Command::new("chmod")
+            .arg("+x")
+            .arg(sandbox.path("run.sh"))
+            .status()
+            .unwrap();
+        sandbox
+    };
+    let (ours, theirs) = (make(), make());
+    assert_eq!(ours.run(), [("odd".to_owned(), Action::Run)]);
+    theirs.dvc(&["repro", "-q"]);
+    assert_eq!(ours.read("dvc.lock"), theirs.read("dvc.lock"));
+    assert_eq!(ours.dvc_status(), json!({}));
+    assert_eq!(ours.read("kept"), "kept\n");
+}

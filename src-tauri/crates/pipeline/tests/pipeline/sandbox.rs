@@ -31,6 +31,17 @@ impl Sandbox {
         sandbox
     }
 
+    /// A project that needs no real `dvc`.
+    pub fn bare(files: &[(&str, &str)]) -> Self {
+        let sandbox = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for (path, content) in files.iter().chain(&[(".dvc/config", "")]) {
+            sandbox.write(path, content);
+        }
+        sandbox
+    }
+
     pub fn with(files: &[(&str, &str)]) -> Self {
         let sandbox = Self::new();
         for (path, content) in files {
