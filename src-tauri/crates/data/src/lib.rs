@@ -1,1 +1,38 @@
 //! Projects and dataset versions: the repository, DVC files, content cache, push and pull.
+//!
+//! Everything on disk is DVC 3's: the real `dvc` reads what is written here, and the other way round. The crate alone knows git; it
+//! deliberately does not know pipelines (that is `pipeline`'s), nor what is inside a data file. Start with [`Project`], [`Cache`] and
+//! [`add()`].
+
+mod add;
+mod cache;
+mod checkout;
+mod config;
+mod dvcfile;
+mod error;
+mod git;
+mod hash;
+mod ignores;
+mod outs;
+mod place;
+mod project;
+mod status;
+mod transfer;
+mod versions;
+mod write;
+
+pub use add::{Added, add, ignore};
+pub use cache::Cache;
+pub use checkout::{Overwrite, checkout, checkout_out};
+pub use config::{Config, Remote};
+pub use dvcfile::{DvcFile, find as dvc_files};
+pub use error::{Error, Result};
+pub use git::Commit;
+pub use hash::{Content, DirEntry, file_id, listing, listing_id, parse_listing};
+pub use outs::Out;
+pub use place::beneath;
+pub use project::{Progress, Project};
+pub use status::{State, Status, content_of, out_state, status};
+pub use transfer::{Transferred, pull, push};
+pub use versions::{Change, ChangeKind, Version, diff, log};
+pub use write::write_whole;

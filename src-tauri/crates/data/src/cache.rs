@@ -1,0 +1,229 @@
+//! The content cache: objects named by their id, written once, read-only.
+
+use std::path::{Path, PathBuf};
+
+use crate::hash::{DirEntry, is_id, parse_listing};
+use crate::{Content, Error, Project, Result, hash};
+
+/// DVC's cache of a project.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+    links: Vec<Link>,
+    shared: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Reflink,
+    Hardlink,
+    Symlink,
+    Copy,
+}
+
+impl Cache {
+    /// The cache that the project's configuration names, `.dvc/cache` by default.
+    #[must_use]
+    pub fn of(project: &Project) -> Self {
+        let config = project.config();
+        let root = config
+            .get("cache", "dir")
+            .map_or_else(|| project.root().join(".dvc/cache"), PathBuf::from);
+        let links = config.get("cache", "type").unwrap_or("reflink,copy");
+        let links = links
+            .split(',')
+            .filter_map(|word| match word.trim().trim_matches('"') {
+                "reflink" => Some(Link::Reflink),
+                "hardlink" => Some(Link::Hardlink),
+                "symlink" => Some(Link::Symlink),
+                "copy" => Some(Link::Copy),
+                _ => None,
+            })
+            .collect();
+        Self {
+            root,
+            links,
+            shared: config.get("cache", "shared") == Some("group"),
+        }
+    }
+
+    /// Where the cache lies.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the object with that id lies, or would lie.
+    ///
+    /// # Errors
+    /// When the text is no id.
+    pub fn object(&self, id: &str, legacy: bool) -> Result<PathBuf> {
+        if !is_id(id) {
+            return Err(Error::BadListing(id.to_owned()));
+        }
+        let (first, rest) = id.split_at(2);
+        let base = if legacy {
+            self.root.clone()
+        } else {
+            self.root.join("files/md5")
+        };
+        Ok(base.join(first).join(rest))
+    }
+
+    /// The files of a folder's listing.
+    ///
+    /// # Errors
+    /// When the listing is not in the cache, or damaged.
+    pub fn entries(&self, id: &str, legacy: bool) -> Result<Vec<DirEntry>> {
+        let path = self.object(id, legacy)?;
+        let bytes = fs_err::read(path).map_err(|_| Error::NotInCache {
+            path: "a folder".to_owned(),
+            id: id.to_owned(),
+        })?;
+        parse_listing(id, &bytes)
+    }
+
+    /// True when the object and, for a folder, each of its files is there.
+    #[must_use]
+    pub fn has(&self, id: &str, legacy: bool) -> bool {
+        let there = |id: &str| self.object(id, legacy).is_ok_and(|path| path.is_file());
+        if !there(id) {
+            return false;
+        }
+        if !id.ends_with(".dir") {
+            return true;
+        }
+        self.entries(id, legacy)
+            .is_ok_and(|entries| entries.iter().all(|entry| there(&entry.md5)))
+    }
+
+    /// Takes the content at `path` into the cache: files first, the listing last.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn save(&self, path: &Path, content: &Content) -> Result<()> {
+        if !content.id.ends_with(".dir") {
+            return self.take(path, &content.id);
+        }
+        for entry in &content.entries {
+            self.take(&path.join(&entry.relpath), &entry.md5)?;
+        }
+        self.put(&content.id, hash::listing(&content.entries).as_bytes())
+    }
+
+    fn take(&self, from: &Path, id: &str) -> Result<()> {
+        let to = self.object(id, false)?;
+        if to.is_file() {
+            return Ok(());
+        }
+        let folder = self.folder_of(&to)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(".lapwing-")
+            .tempfile_in(&folder)?
+            .into_temp_path();
+        fs_err::remove_file(&temporary)?;
+        reflink_copy::reflink_or_copy(from, &temporary)?;
+        // The file may have changed between hashing and copying: what is kept must be what its name says.
+        if hash::file_id(&temporary, false, &mut |_| {})? != *id {
+            return Err(Error::Corrupt {
+                what: from.display().to_string(),
+            });
+        }
+        self.finish(temporary, &to)
+    }
+
+    /// Stores bytes under an id that was computed from them.
+    pub(crate) fn put(&self, id: &str, bytes: &[u8]) -> Result<()> {
+        let to = self.object(id, false)?;
+        if to.is_file() {
+            return Ok(());
+        }
+        let folder = self.folder_of(&to)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(".lapwing-")
+            .tempfile_in(&folder)?
+            .into_temp_path();
+        fs_err::write(&temporary, bytes)?;
+        self.finish(temporary, &to)
+    }
+
+    fn folder_of(&self, object: &Path) -> Result<PathBuf> {
+        let folder = object.parent().unwrap_or(&self.root).to_owned();
+        fs_err::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// A finished object: synced, read-only (DVC trusts exactly that mode), under its name.
+    fn finish(&self, temporary: tempfile::TempPath, to: &Path) -> Result<()> {
+        fs_err::File::open(&temporary)?.sync_all()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = if self.shared { 0o664 } else { 0o444 };
+            fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(mode))?;
+        }
+        temporary
+            .persist(to)
+            .map_err(|error| Error::Io(error.error))
+    }
+
+    /// Makes the workspace file `to` from an object, by the first kind of link that works here.
+    pub(crate) fn link(&self, id: &str, legacy: bool, to: &Path, isexec: bool) -> Result<()> {
+        let from = self.object(id, legacy)?;
+        if !from.is_file() {
+            return Err(Error::NotInCache {
+                path: to.display().to_string(),
+                id: id.to_owned(),
+            });
+        }
+        if let Some(parent) = to.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        let folder = to.parent().unwrap_or(Path::new("."));
+        let temporary = tempfile::Builder::new()
+            .prefix(".lapwing-")
+            .tempfile_in(folder)?
+            .into_temp_path();
+        fs_err::remove_file(&temporary)?;
+        // An executable hard link would change the mode of the object itself.
+        let linked = !isexec && self.links.iter().any(|link| make(*link, &from, &temporary));
+        if !linked {
+            reflink_copy::reflink_or_copy(&from, &temporary)?;
+            writable(&temporary, isexec)?;
+        }
+        temporary
+            .persist(to)
+            .map_err(|error| Error::Io(error.error))
+    }
+}
+
+/// True when that kind of link could be made; copies are the caller's.
+fn make(link: Link, from: &Path, to: &Path) -> bool {
+    match link {
+        Link::Reflink | Link::Copy => false,
+        Link::Hardlink => fs_err::hard_link(from, to).is_ok(),
+        #[cfg(unix)]
+        Link::Symlink => from
+            .canonicalize()
+            .is_ok_and(|from| fs_err::os::unix::fs::symlink(from, to).is_ok()),
+        #[cfg(not(unix))]
+        Link::Symlink => false,
+    }
+}
+
+#[cfg(unix)]
+fn writable(path: &Path, isexec: bool) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = if isexec { 0o744 } else { 0o644 };
+    Ok(fs_err::set_permissions(
+        path,
+        std::fs::Permissions::from_mode(mode),
+    )?)
+}
+
+#[cfg(not(unix))]
+fn writable(path: &Path, _isexec: bool) -> Result<()> {
+    let mut permissions = fs_err::metadata(path)?.permissions();
+    permissions.set_readonly(false);
+    Ok(fs_err::set_permissions(path, permissions)?)
+}
