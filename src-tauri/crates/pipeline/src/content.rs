@@ -1,250 +1,243 @@
-//! Hashing, cache and ignore files, as little as the pipeline needs, until `lapwing-data` offers them.
-use crate::{Result, Value, lock::LockEntry, paths, python};
-use fs_err as fs;
-use md5::{Digest as _, Md5};
+//! What lies at a path of the project, in the words of the lock: the only place that asks `lapwing-data`.
+
 use std::{
-    io::Read as _,
+    cell::RefCell,
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
-pub struct Project {
-    root: PathBuf,
-}
-impl Project {
-    pub fn open(p: &Path) -> Self {
-        Self { root: p.to_owned() }
-    }
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-}
+use fs_err as fs;
+use ignore::WalkBuilder;
+use lapwing_data::{Cache, Content, Out, Overwrite, Project, checkout_out, content_of};
 
-#[derive(Clone, Copy, PartialEq)]
+use crate::{Error, Result, StageLock, lock::LockEntry, paths, template::Options};
+
+/// Folders that hold no pipelines.
+const NEVER: [&str; 3] = [".git", ".hg", ".dvc"];
+
+/// What becomes of an output after it was hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
+    /// Its content goes into the cache, and the project's file becomes a link where links are configured.
     Linked,
+    /// Its content goes into the cache; the file stays as it is, for git.
     Copy,
     No,
 }
 
-pub(crate) struct Content {
-    pub md5: String,
-    pub size: u64,
-    pub nfiles: Option<u64>,
-    pub isexec: bool,
-}
-impl Content {
-    pub(crate) fn entry(self, written: &str) -> LockEntry {
-        LockEntry {
-            path: written.to_owned(),
-            hash: Some("md5".into()),
-            md5: Some(self.md5),
-            size: Some(self.size),
-            nfiles: self.nfiles,
-            isexec: self.isexec,
-            rest: vec![],
-        }
-    }
-}
+/// The files of one project. Each path is hashed once as long as this lives.
 pub(crate) struct Files<'a> {
     project: &'a Project,
+    cache: Cache,
+    seen: RefCell<HashMap<(String, bool), LockEntry>>,
 }
-fn hexd(b: &[u8]) -> String {
-    Md5::digest(b).iter().map(|b| format!("{b:02x}")).collect()
-}
+
 impl<'a> Files<'a> {
     pub(crate) fn new(project: &'a Project) -> Self {
-        Self { project }
+        Self {
+            project,
+            cache: Cache::of(project),
+            seen: RefCell::default(),
+        }
     }
+
     pub(crate) fn root(&self) -> &Path {
         self.project.root()
     }
-    fn at(&self, p: &str) -> PathBuf {
-        paths::on_disk(self.root(), p)
+
+    fn at(&self, path: &str) -> PathBuf {
+        paths::on_disk(self.root(), path)
     }
-    pub(crate) fn exists(&self, p: &str) -> bool {
-        self.at(p).exists()
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.at(path).exists()
     }
-    pub(crate) fn id(&self, p: &str, _legacy: bool) -> Result<Option<String>> {
-        if !self.exists(p) {
-            return Ok(None);
+
+    /// Whether a path stays in the project, with every link on the way resolved.
+    pub(crate) fn is_inside(&self, path: &str) -> bool {
+        !paths::is_absolute(path)
+            && !paths::is_url(path)
+            && lapwing_data::beneath(self.root(), Path::new(path)).is_ok()
+    }
+
+    /// The id of what lies at a path. `legacy` folds line ends as DVC 2 did.
+    pub(crate) fn id(&self, path: &str, legacy: bool) -> Result<Option<String>> {
+        Ok(self.hashed(path, legacy)?.md5)
+    }
+
+    /// What lies at a path, under the name that a stage gives it.
+    pub(crate) fn entry(&self, path: &str, written: &str) -> Result<LockEntry> {
+        Ok(LockEntry {
+            path: written.to_owned(),
+            ..self.hashed(path, false)?
+        })
+    }
+
+    fn hashed(&self, path: &str, legacy: bool) -> Result<LockEntry> {
+        let key = (path.to_owned(), legacy);
+        if let Some(entry) = self.seen.borrow().get(&key) {
+            return Ok(entry.clone());
         }
-        Ok(Some(self.content(p)?.md5))
+        let content = content_of(self.project, &self.at(path), legacy)?;
+        let entry = to_entry(path, &content);
+        self.seen.borrow_mut().insert(key, entry.clone());
+        Ok(entry)
     }
-    fn list(&self, dir: &Path, prefix: &str, out: &mut Vec<(String, PathBuf)>) -> Result<()> {
-        for e in fs::read_dir(dir)? {
-            let e = e?;
-            let n = format!("{prefix}{}", e.file_name().to_string_lossy());
-            if e.path().is_dir() {
-                self.list(&e.path(), &format!("{n}/"), out)?;
-            } else {
-                out.push((n, e.path()));
-            }
-        }
-        Ok(())
+
+    pub(crate) fn in_cache(&self, id: &str, legacy: bool) -> bool {
+        self.cache.has(id, legacy)
     }
-    #[allow(clippy::type_complexity)]
-    fn scan(&self, p: &str) -> Result<(Content, Vec<(String, PathBuf)>, String)> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let path = self.at(p);
-        if path.is_dir() {
-            let mut files = vec![];
-            self.list(&path, "", &mut files)?;
-            files.sort();
-            let mut size = 0;
-            let mut items = vec![];
-            let mut objs = vec![];
-            for (rel, f) in &files {
-                let mut b = vec![];
-                fs::File::open(f)?.read_to_end(&mut b)?;
-                size += b.len() as u64;
-                let h = hexd(&b);
-                items.push(Value::Map(vec![
-                    (Value::str("md5"), Value::str(&h)),
-                    (Value::str("relpath"), Value::str(rel)),
-                ]));
-                objs.push((h, f.clone()));
-            }
-            let listing = python::json_dumps(&Value::List(items));
-            Ok((
-                Content {
-                    md5: hexd(listing.as_bytes()) + ".dir",
-                    size,
-                    nfiles: Some(files.len() as u64),
-                    isexec: false,
-                },
-                objs,
-                listing,
-            ))
-        } else {
-            let b = fs::read(&path)?;
-            let h = hexd(&b);
-            let x = fs::metadata(&path)?.permissions().mode() & 0o111 != 0;
-            Ok((
-                Content {
-                    md5: h.clone(),
-                    size: b.len() as u64,
-                    nfiles: None,
-                    isexec: x,
-                },
-                vec![(h, path)],
-                String::new(),
-            ))
-        }
-    }
-    pub(crate) fn content(&self, p: &str) -> Result<Content> {
-        Ok(self.scan(p)?.0)
-    }
-    fn obj(&self, id: &str) -> PathBuf {
-        self.root()
-            .join(".dvc/cache/files/md5")
-            .join(&id[..2])
-            .join(&id[2..])
-    }
-    pub(crate) fn in_cache(&self, id: &str, _legacy: bool) -> Result<bool> {
-        if !self.obj(id).exists() {
-            return Ok(false);
-        }
-        if id.ends_with(".dir") {
-            let v: serde_json::Value =
-                serde_json::from_slice(&fs::read(self.obj(id))?).unwrap_or_default();
-            for e in v.as_array().cloned().unwrap_or_default() {
-                if !self.obj(e["md5"].as_str().unwrap_or("0000")).exists() {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-    pub(crate) fn save(&self, p: &str, keep: Keep) -> Result<Content> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let (c, objs, listing) = self.scan(p)?;
+
+    /// Hashes what lies at a path now and keeps it as told.
+    pub(crate) fn save(&self, path: &str, written: &str, keep: Keep) -> Result<LockEntry> {
+        let full = self.at(path);
+        let content = content_of(self.project, &full, false)?;
+        let entry = to_entry(written, &content);
         if keep != Keep::No {
-            let put = |id: &str, b: &[u8]| -> Result<()> {
-                let o = self.obj(id);
-                if !o.exists() {
-                    fs::create_dir_all(o.parent().unwrap_or(Path::new("/")))?;
-                    fs::write(&o, b)?;
-                    fs::set_permissions(&o, std::fs::Permissions::from_mode(0o444))?;
-                }
-                Ok(())
-            };
-            for (h, f) in objs {
-                put(&h, &fs::read(f)?)?;
-            }
-            if c.md5.ends_with(".dir") {
-                put(&c.md5, listing.as_bytes())?;
-            }
+            self.cache.save(&full, &content)?;
         }
-        Ok(c)
+        if keep == Keep::Linked && self.has_links() && self.cache.has(&content.id, false) {
+            remove(&full)?;
+            self.checkout(path, &entry, true)?;
+        }
+        Ok(entry)
     }
-    pub(crate) fn checkout(&self, p: &str, entry: &LockEntry, _cached: bool) -> Result<()> {
-        let id = entry.md5.clone().unwrap_or_default();
-        let path = self.at(p);
-        if let Some(d) = path.parent() {
-            fs::create_dir_all(d)?;
-        }
-        if id.ends_with(".dir") {
-            let v: serde_json::Value =
-                serde_json::from_slice(&fs::read(self.obj(&id))?).unwrap_or_default();
-            for e in v.as_array().cloned().unwrap_or_default() {
-                let f = path.join(e["relpath"].as_str().unwrap_or(""));
-                fs::create_dir_all(f.parent().unwrap_or(&path))?;
-                fs::write(f, fs::read(self.obj(e["md5"].as_str().unwrap_or("0000")))?)?;
-            }
-        } else {
-            fs::write(path, fs::read(self.obj(&id))?)?;
+
+    /// Whether files of the project are links into the cache.
+    fn has_links(&self) -> bool {
+        let kinds = self.project.config().get("cache", "type");
+        kinds.is_some_and(|kinds| kinds.contains("hardlink") || kinds.contains("symlink"))
+    }
+
+    /// Makes a path what an entry says; `cached` outputs may be links, others are for git and become plain files.
+    pub(crate) fn checkout(&self, path: &str, entry: &LockEntry, cached: bool) -> Result<()> {
+        let out = Out {
+            md5: entry.md5.clone(),
+            size: entry.size,
+            nfiles: entry.nfiles,
+            isexec: entry.isexec,
+            hash: entry.hash.clone(),
+            path: path.to_owned(),
+            cache: true,
+            ..Out::default()
+        };
+        let full = self.at(path);
+        checkout_out(self.project, &out, &full, Overwrite::Force)?;
+        if !cached && self.has_links() {
+            unlink(&full)?;
         }
         Ok(())
     }
-    pub(crate) fn unlink(&self, _p: &str) -> Result<()> {
-        Ok(())
+
+    /// Makes plain files of links into the cache, so that a command may write them.
+    pub(crate) fn unlink(&self, path: &str) -> Result<()> {
+        unlink(&self.at(path))
     }
-    pub(crate) fn is_inside(&self, p: &str) -> bool {
-        let full = self.at(p);
-        let parents = full.ancestors().skip(1);
-        let real = parents
-            .filter_map(|parent| parent.canonicalize().ok())
-            .next();
-        !paths::is_absolute(p)
-            && !p.starts_with("..")
-            && real.is_some_and(|real| {
-                self.root()
-                    .canonicalize()
-                    .is_ok_and(|root| real.starts_with(root))
-            })
+
+    pub(crate) fn is_tracked(&self, path: &str) -> Result<bool> {
+        Ok(self.has_git() && self.project.is_tracked_by_git(path)?)
     }
-    pub(crate) fn is_tracked(&self, _p: &str) -> Result<bool> {
-        Ok(false)
+
+    /// DVC also works without git (`core.no_scm`).
+    fn has_git(&self) -> bool {
+        self.root()
+            .ancestors()
+            .any(|folder| folder.join(".git").exists())
     }
-    pub(crate) fn ignore(&self, p: &str) -> Result<()> {
-        let (d, n) = p.rsplit_once('/').unwrap_or(("", p));
-        let g = self.at(d).join(".gitignore");
-        let mut t = fs::read_to_string(&g).unwrap_or_default();
-        let l = format!("/{n}");
-        if !t.lines().any(|x| x == l) {
-            t += &l;
-            t += "\n";
-            fs::write(&g, t)?;
+
+    /// Keeps a path out of git.
+    pub(crate) fn ignore(&self, path: &str) -> Result<()> {
+        if self.has_git() {
+            lapwing_data::ignore(self.project, &self.at(path))?;
         }
         Ok(())
     }
+
+    /// Where run-cache entries lie.
     pub(crate) fn runs(&self) -> PathBuf {
-        self.root().join(".dvc/cache/runs")
+        self.cache.root().join("runs")
     }
-    pub(crate) fn pipeline_files(&self) -> Result<Vec<String>> {
-        let mut out = vec![];
-        self.list(self.root(), "", &mut vec![]).ok();
-        let mut all = vec![];
-        self.list(self.root(), "", &mut all)?;
-        for (n, _) in all {
-            if n == "dvc.yaml" || n.ends_with("/dvc.yaml") {
-                out.push(n)
-            }
+
+    /// Every `dvc.yaml`, the root's first; not of projects inside the project, nor of ignored folders.
+    pub(crate) fn pipeline_files(&self) -> Vec<String> {
+        let root = self.root().to_owned();
+        let mut walk = WalkBuilder::new(&root);
+        walk.standard_filters(false)
+            .git_ignore(true)
+            .require_git(false)
+            .add_custom_ignore_filename(".dvcignore")
+            .filter_entry(move |entry| {
+                let never = NEVER.iter().any(|name| entry.file_name() == *name);
+                let other_project = entry.path() != root && entry.path().join(".dvc").is_dir();
+                !never && !other_project
+            });
+        let mut files: Vec<String> = walk
+            .build()
+            .filter_map(std::result::Result::ok) // What may not be read holds nothing for this user.
+            .filter(|entry| entry.file_name() == "dvc.yaml" && entry.path().is_file())
+            .map(|entry| self.project.relative(entry.path()))
+            .collect();
+        files.sort_by_key(|file| (file != "dvc.yaml", file.clone()));
+        files
+    }
+
+    /// DVC's `[parsing]` section.
+    pub(crate) fn options(&self) -> Options {
+        let is = |key: &str, value: &str| self.project.config().get("parsing", key) == Some(value);
+        Options {
+            negated_flags: is("bool", "boolean_optional"),
+            repeated_lists: is("list", "append"),
         }
-        out.sort_by_key(|n| (n != "dvc.yaml", n.clone()));
-        Ok(out)
     }
-    pub(crate) fn options(&self) -> crate::template::Options {
-        crate::template::Options::default()
+
+    /// The record of every output of an entry that is in the cache.
+    pub(crate) fn has_outs(&self, record: &StageLock) -> bool {
+        record.outs.iter().all(|entry| {
+            let id = entry.md5.as_deref().unwrap_or_default();
+            self.in_cache(id, entry.hash.is_none())
+        })
     }
+}
+
+fn to_entry(written: &str, content: &Content) -> LockEntry {
+    LockEntry {
+        path: written.to_owned(),
+        hash: Some("md5".to_owned()),
+        md5: Some(content.id.clone()),
+        size: Some(content.size),
+        nfiles: content.nfiles,
+        isexec: content.isexec,
+        rest: Vec::new(),
+    }
+}
+
+/// Deletes a file, link or folder; what is not there is gone already.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(fs::remove_dir_all(path)?),
+        Ok(_) => Ok(fs::remove_file(path)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unlink(path: &Path) -> Result<()> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            unlink(&entry?.path())?;
+        }
+        return Ok(());
+    }
+    // A link of either kind into the cache cannot be written: objects are read-only.
+    if metadata.is_symlink() || metadata.permissions().readonly() {
+        let content = fs::read(path)?;
+        fs::remove_file(path)?;
+        fs::write(path, content).map_err(Error::from)?;
+    }
+    Ok(())
 }

@@ -6,7 +6,6 @@ use fs_err as fs;
 
 use crate::{
     Error, Result, Value,
-    lock::write_whole,
     nearest::nearest,
     params::{Format, syntax},
     paths, python, template,
@@ -94,7 +93,7 @@ pub fn set_param(root: &Path, assignment: &Assignment) -> Result<Changed> {
         Format::Python => return Err(edit.cannot("Python files are read but not changed")),
     };
     if new_text != text {
-        write_whole(&path, new_text.as_bytes())?;
+        lapwing_data::write_whole(&path, new_text.as_bytes())?;
     }
     Ok(Changed {
         file: assignment.file.clone(),

@@ -99,7 +99,7 @@ pub enum Error {
     TrackedByGit { stage: String, path: String },
 
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(#[from] lapwing_data::Error),
 }
 
 impl Error {
@@ -181,13 +181,5 @@ impl Error {
             | Self::UnsupportedPath { .. }
             | Self::CannotSet { .. } => None,
         }
-    }
-}
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct DataError;
-impl DataError {
-    fn report(&self) -> Report {
-        Report::new(Code::Failed, "x", "x")
     }
 }

@@ -185,7 +185,7 @@ fn examine_out(
     let legacy = recorded.is_some_and(|entry| entry.hash.is_none());
     if let Some(id) = id
         && out.cache
-        && !files.in_cache(id, legacy)?
+        && !files.in_cache(id, legacy)
     {
         return Ok(Some(Reason::OutNotInCache { path }));
     }

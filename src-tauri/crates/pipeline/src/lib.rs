@@ -32,7 +32,6 @@ mod value;
 mod yaml;
 
 pub use command::{Command, commands, shell_argv, stage_env, stage_folder};
-pub use content::Project;
 pub use edit::{Assignment, Changed, set_param};
 pub use error::{Error, Result};
 pub use lock::{LockEntry, LockFile, StageLock};

@@ -1,7 +1,7 @@
 //! `dvc.lock`: what each stage read and made when it last ran. Reading keeps what it does not know; writing touches one stage and
 //! leaves the text of the others alone.
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 use fs_err as fs;
 
@@ -303,34 +303,5 @@ fn same(a: &Value, b: &Value) -> bool {
 /// Puts one stage's record into a lock file, which appears whole or not at all.
 pub(crate) fn write(path: &Path, name: &str, lock: &StageLock) -> Result<()> {
     let text = LockFile::read(path)?.with(name, lock);
-    write_whole(path, text.as_bytes())
-}
-
-/// Writes beside the target, syncs, renames.
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".lapwing-")
-        .tempfile_in(folder)?;
-    file.write_all(content)?;
-    if let Ok(metadata) = fs::metadata(path) {
-        file.as_file().set_permissions(metadata.permissions())?;
-    } else {
-        set_default_mode(file.as_file())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Temporary files are private; what takes their place in a project is not.
-#[cfg(unix)]
-fn set_default_mode(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn set_default_mode(_file: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+    Ok(lapwing_data::write_whole(path, text.as_bytes())?)
 }

@@ -1,11 +1,11 @@
 //! Before and after a stage's commands: clear its outputs, record what it read and made, or put an earlier run's outputs back.
 
-use crate::content::Project;
 use fs_err as fs;
+use lapwing_data::Project;
 
 use crate::{
     Error, Result,
-    content::{Files, Keep},
+    content::{Files, Keep, remove},
     examine::{Expectations, Expected},
     lock::{self, LockEntry, LockFile, StageLock},
     params, paths,
@@ -52,15 +52,6 @@ pub fn prepare(project: &Project, stage: &Stage) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn remove(path: &std::path::Path) -> Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(fs::remove_dir_all(path)?),
-        Ok(_) => Ok(fs::remove_file(path)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn check_inputs(files: &Files<'_>, stage: &Stage) -> Result<()> {
@@ -134,8 +125,7 @@ fn save_out(files: &Files<'_>, out: &StageOut, kept: bool) -> Result<LockEntry> 
         (false, true) => Keep::Copy,
         (false, false) => Keep::No,
     };
-    let content = files.save(&out.path, keep)?;
-    Ok(content.entry(&out.written))
+    files.save(&out.path, &out.written, keep)
 }
 
 /// DVC orders by the path as written.
@@ -180,7 +170,7 @@ fn inputs(
             });
         }
         progress(&dep.path);
-        deps.push(files.content(&dep.path)?.entry(&dep.written));
+        deps.push(files.entry(&dep.path, &dep.written)?);
     }
     deps.sort_by(|a, b| a.path.cmp(&b.path));
     let mut values = Vec::with_capacity(stage.params.len());
@@ -272,11 +262,8 @@ pub(crate) fn cached(
     let Some(record) = record else {
         return Ok(None);
     };
-    for entry in &record.outs {
-        let id = entry.md5.as_deref().unwrap_or_default();
-        if !files.in_cache(id, entry.hash.is_none())? {
-            return Ok(None);
-        }
+    if !files.has_outs(&record) {
+        return Ok(None);
     }
     Ok(Some(record))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::content::Project;
+use lapwing_data::Project;
 
 use crate::{
     Error, Result, Value,
@@ -42,7 +42,7 @@ impl Pipeline {
     /// Reads every `dvc.yaml` of a project, the root's first.
     pub fn read(project: &Project) -> Result<Self> {
         let files = Files::new(project);
-        Self::read_files(files.root(), &files.pipeline_files()?, files.options())
+        Self::read_files(files.root(), &files.pipeline_files(), files.options())
     }
 
     /// Reads these pipeline files, named relative to the root.

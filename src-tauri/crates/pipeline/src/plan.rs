@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::content::Project;
+use lapwing_data::Project;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Result, Value,
-    lock::{StageLock, write_whole},
+    lock::StageLock,
     paths, python,
     stage::{OutKind, Stage},
     yaml,
@@ -86,7 +86,10 @@ pub(crate) fn save(runs: &Path, lock: &StageLock) -> Result<()> {
         return Ok(());
     }
     fs::create_dir_all(&folder)?;
-    write_whole(&path, yaml::emit(&entry, 0).as_bytes())
+    Ok(lapwing_data::write_whole(
+        &path,
+        yaml::emit(&entry, 0).as_bytes(),
+    )?)
 }
 
 /// The newest run with the inputs of `lock` (its outputs matter by path only).

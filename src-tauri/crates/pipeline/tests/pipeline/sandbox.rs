@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use lapwing_pipeline::Project;
+use lapwing_data::Project;
 use lapwing_pipeline::{
     Action, Pipeline, PlanOptions, StageLock, commands, commit, plan, prepare, recheck, restore,
     stage_env, stage_folder, status, status_json,
@@ -108,7 +108,7 @@ impl Sandbox {
     }
 
     pub fn project(&self) -> Project {
-        Project::open(self.root())
+        Project::open(self.root()).unwrap()
     }
 
     pub fn pipeline(&self) -> Pipeline {
