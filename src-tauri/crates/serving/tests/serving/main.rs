@@ -1,1 +1,13 @@
-//! What the crate promises, file by file.
+//! What the crate promises, file by file. Real models of the real libraries are the oracle.
+
+mod config;
+mod convert;
+mod gateway;
+mod invocations;
+mod log;
+mod model_folder;
+mod peers;
+mod pickle;
+mod process;
+mod v2;
+mod worker;
