@@ -6,6 +6,7 @@ use fs_err as fs;
 
 use crate::{
     Error, Result, Value,
+    exclusive::Exclusive,
     nearest::nearest,
     params::{Format, syntax},
     paths, python, template,
@@ -72,6 +73,7 @@ pub struct Changed {
 /// Applies a change to its file.
 pub fn set_param(root: &Path, assignment: &Assignment) -> Result<Changed> {
     let path = paths::on_disk(root, &assignment.file);
+    let _alone = Exclusive::take(root)?;
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

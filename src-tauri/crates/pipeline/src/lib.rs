@@ -11,6 +11,7 @@ mod definition;
 mod edit;
 mod error;
 mod examine;
+mod exclusive;
 mod expand;
 mod graph;
 mod lock;

@@ -1,7 +1,7 @@
 //! `dvc.lock`: what each stage read and made when it last ran. Reading keeps what it does not know; writing touches one stage and
 //! leaves the text of the others alone.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use fs_err as fs;
 
@@ -164,6 +164,8 @@ impl LockEntry {
 pub struct LockFile {
     text: String,
     root: Node,
+    /// Where each stage stands among the entries.
+    index: HashMap<String, usize>,
 }
 
 impl LockFile {
@@ -198,14 +200,25 @@ impl LockFile {
                 None => return Err(fail(root.line, "it has no 'schema'")),
             }
         }
-        Ok(Self { text, root })
+        let index = match root.entry("stages").map(|(_, node)| &node.content) {
+            Some(Content::Map(entries)) => entries
+                .iter()
+                .enumerate()
+                .map(|(at, (key, _))| (key.to_value().python_str(), at))
+                .collect(),
+            Some(Content::Scalar(_) | Content::List(_)) | None => HashMap::new(),
+        };
+        Ok(Self { text, root, index })
     }
 
     /// What is recorded for a stage.
     #[must_use]
     pub fn stage(&self, name: &str) -> Option<StageLock> {
         let (_, stages) = self.root.entry("stages")?;
-        let (_, entry) = stages.entry(name)?;
+        let Content::Map(entries) = &stages.content else {
+            return None;
+        };
+        let (_, entry) = entries.get(*self.index.get(name)?)?;
         Some(StageLock::from_value(&entry.to_value()))
     }
 

@@ -7,6 +7,7 @@ use crate::{
     Error, Result,
     content::{Files, Keep, remove},
     examine::{Expectations, Expected},
+    exclusive::Exclusive,
     lock::{self, LockEntry, LockFile, StageLock},
     params, paths,
     reason::Reason,
@@ -87,9 +88,11 @@ pub fn commit(
     }
     let mut record = inputs(&files, stage, &Expectations::new(), progress)?;
     let kept = run_cache::is_kept(stage);
-    for out in stage.outs.iter().filter(|out| out.cache) {
-        check_inside(stage, out)?;
-        files.ignore(&out.path)?;
+    let cached = || stage.outs.iter().filter(|out| out.cache);
+    cached().try_for_each(|out| check_inside(stage, out))?;
+    {
+        let _alone = Exclusive::take(files.root())?;
+        cached().try_for_each(|out| files.ignore(&out.path))?;
     }
     record.outs = sorted(&stage.outs)
         .into_iter()
@@ -102,6 +105,7 @@ pub fn commit(
         run_cache::save(&files.runs(), &record)?;
     }
     let path = paths::on_disk(files.root(), &stage.lock_file());
+    let _alone = Exclusive::take(files.root())?;
     lock::write(&path, &stage.name, &record)?;
     Ok(record)
 }

@@ -1,6 +1,9 @@
 //! The whole pipeline of a project: every `dvc.yaml`, resolved, checked and connected.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use fs_err as fs;
 
@@ -25,6 +28,7 @@ use crate::{
 pub struct Pipeline {
     root: PathBuf,
     stages: Vec<Stage>,
+    by_address: HashMap<String, usize>,
     graph: Graph,
     shown: Shown,
 }
@@ -72,8 +76,14 @@ impl Pipeline {
             shown.plots.extend(document.plots);
         }
         let graph = Graph::build(&stages)?;
+        let by_address = stages
+            .iter()
+            .enumerate()
+            .map(|(index, stage)| (stage.address.clone(), index))
+            .collect();
         Ok(Self {
             root: root.to_owned(),
+            by_address,
             stages,
             graph,
             shown,
@@ -157,7 +167,7 @@ impl Pipeline {
 
     fn index(&self, address: &str) -> Option<usize> {
         let wanted = address.strip_prefix("dvc.yaml:").unwrap_or(address);
-        self.stages.iter().position(|stage| stage.address == wanted)
+        self.by_address.get(wanted).copied()
     }
 
     pub(crate) fn indexes(&self, target: &str) -> Result<Vec<usize>> {

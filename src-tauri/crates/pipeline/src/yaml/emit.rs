@@ -150,9 +150,12 @@ impl Emitter {
 
     /// Words go to the next line after a single space beyond the width; a word that is too long gets a line of its own.
     fn plain(&mut self, text: &str, indent: usize) {
+        let mut before = 0;
         for (word, spaces) in words(text) {
             let length = word.chars().count();
-            if length + self.column > self.width && self.column > indent {
+            // ruamel folds here after several spaces too, and loses them; a fold reads back as one.
+            let long = length + self.column > self.width && self.column > indent;
+            if long && before <= 1 {
                 self.fold(indent);
             }
             self.push(word);
@@ -161,6 +164,7 @@ impl Emitter {
             } else {
                 self.push(&" ".repeat(spaces));
             }
+            before = spaces;
         }
     }
 

@@ -1,5 +1,7 @@
 //! A document with the place of every node, so that an error can name its line and an edit can touch one value only.
 
+use std::collections::HashSet;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::resolve_plain;
@@ -196,6 +198,7 @@ impl<'text> Reader<'text> {
     fn entries(&mut self, depth: usize) -> Result<(Vec<(Node, Node)>, usize), Syntax> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
         let mut merged: Vec<(Node, Node)> = Vec::new();
+        let mut names = HashSet::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
@@ -214,7 +217,7 @@ impl<'text> Reader<'text> {
             let value = self.node(event, span, depth + 1)?;
             if merge {
                 merge_into(&mut merged, value)?;
-            } else if has_key(&entries, &key) {
+            } else if !names.insert(key.to_value().python_repr()) {
                 return Err(Syntax {
                     line: key.line,
                     message: format!("the key '{}' appears twice", key.to_value().python_str()),

@@ -55,3 +55,35 @@ fn a_broken_lock_names_its_line() {
         .to_string();
     assert!(error.contains("schema '9.0' is not known"), "{error}");
 }
+
+#[test]
+fn stages_that_end_together_lose_no_record() {
+    let sandbox = Sandbox::bare(&[(
+        "dvc.yaml",
+        "stages:\n  s:\n    foreach: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]\n    do:\n      cmd: echo ${item} > o${item}\n      outs: ['o${item}']\n",
+    )]);
+    let pipeline = sandbox.pipeline();
+    std::thread::scope(|scope| {
+        for stage in pipeline.stages() {
+            let sandbox = &sandbox;
+            scope.spawn(move || sandbox.run_stage(&stage.address));
+        }
+    });
+    let lock = LockFile::read(&sandbox.path("dvc.lock")).unwrap();
+    assert_eq!(lock.stages().len(), 12);
+    assert_eq!(sandbox.our_status(), serde_json::json!({}));
+}
+
+#[test]
+fn thousands_of_stages_are_read_and_planned_quickly() {
+    let items: Vec<String> = (0..3000).map(|n| n.to_string()).collect();
+    let yaml = format!(
+        "stages:\n  a:\n    foreach: [{0}]\n    do:\n      cmd: echo ${{item}}\n      outs: ['a/${{item}}']\n  b:\n    foreach: [{0}]\n    do:\n      cmd: echo ${{item}}\n      deps: ['a/${{item}}']\n      outs: ['b/${{item}}']\n",
+        items.join(", ")
+    );
+    let sandbox = Sandbox::bare(&[("dvc.yaml", &yaml)]);
+    let start = std::time::Instant::now();
+    assert_eq!(sandbox.plan().len(), 6000);
+    let took = start.elapsed();
+    assert!(took.as_secs() < 20, "a debug build took {took:?}");
+}

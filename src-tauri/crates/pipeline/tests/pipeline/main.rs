@@ -8,6 +8,7 @@ mod definition;
 mod edit;
 mod lock;
 mod peer;
+mod plan;
 mod sandbox;
 mod template;
 mod yaml;

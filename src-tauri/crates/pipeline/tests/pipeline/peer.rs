@@ -322,3 +322,71 @@ fn odd_files_are_recorded_as_dvc_does() {
     assert_eq!(ours.dvc_status(), json!({}));
     assert_eq!(ours.read("kept"), "kept\n");
 }
+
+#[test]
+fn links_into_the_cache_are_made_and_broken_as_configured() {
+    for kind in ["hardlink", "symlink"] {
+        let sandbox = Sandbox::with(THREE_STAGES);
+        sandbox.dvc(&["config", "cache.type", kind]);
+        sandbox.run();
+        let readonly = std::fs::metadata(sandbox.path("model.bin"))
+            .unwrap()
+            .permissions()
+            .readonly();
+        assert!(readonly, "{kind}: an output is the cache's object");
+        let metrics = std::fs::symlink_metadata(sandbox.path("metrics.json")).unwrap();
+        assert!(
+            !metrics.is_symlink() && !metrics.permissions().readonly(),
+            "git's file is a file"
+        );
+        assert_eq!(sandbox.dvc_status(), json!({}));
+        forget(&sandbox);
+        assert_eq!(sandbox.run(), all(Action::Restore));
+        let metrics = std::fs::symlink_metadata(sandbox.path("metrics.json")).unwrap();
+        assert!(!metrics.is_symlink() && !metrics.permissions().readonly());
+        assert_eq!(sandbox.dvc_status(), json!({}));
+    }
+}
+
+#[test]
+fn the_lock_of_dvc_is_respected() {
+    let sandbox = Sandbox::with(THREE_STAGES);
+    sandbox.run();
+    let held = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(sandbox.path(".dvc/tmp/lock"))
+        .unwrap();
+    held.lock().unwrap();
+    let refused = sandbox.try_dvc(&["repro"]);
+    assert!(
+        !refused.status.success(),
+        "dvc and we must mean the same lock"
+    );
+}
+
+#[test]
+fn frozen_and_legacy_records_are_understood() {
+    let sandbox = Sandbox::with(&[
+        ("in.csv", "a\r\nb\r\n"),
+        (
+            "dvc.yaml",
+            "stages:\n  s: {cmd: cp in.csv out.csv, deps: [in.csv], outs: [out.csv: {cache: false}]}\n",
+        ),
+    ]);
+    sandbox.write("out.csv", "a\nb\n");
+    // As DVC 2 wrote it: no `hash`, line ends folded (the id of "a\nb\n").
+    let id = "dd8c6a395b5dd36c56d23275028f526c";
+    sandbox.write(
+        "dvc.lock",
+        &format!("schema: '2.0'\nstages:\n  s:\n    cmd: cp in.csv out.csv\n    deps:\n    - path: in.csv\n      md5: {id}\n      size: 6\n    outs:\n    - path: out.csv\n      md5: {id}\n      size: 4\n"),
+    );
+    assert_eq!(
+        sandbox.dvc_status(),
+        json!({}),
+        "the fixture is one that dvc reads"
+    );
+    assert_eq!(sandbox.our_status(), json!({}));
+    sandbox.write("in.csv", "a\r\nc\r\n");
+    assert_eq!(sandbox.our_status(), sandbox.dvc_status());
+}
