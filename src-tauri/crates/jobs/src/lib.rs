@@ -1,1 +1,26 @@
-//! Runs a command somewhere, supervised: process or Docker.
+//! Runs a command somewhere, supervised: as a process or in Docker; and makes the Python environments to run it in.
+//!
+//! A job is a folder. Its supervisor is a process of its own that outlives whoever started it; the lock that it holds
+//! is the truth about whether it lives. The crate deliberately does not know pipelines, runs or the store. Start with
+//! [`JobSpec`], [`start`] and [`state`].
+
+pub mod detached;
+pub mod docker;
+pub mod environment;
+mod error;
+mod folder;
+mod log;
+mod process;
+mod spec;
+mod start;
+mod state;
+mod stop;
+mod supervise;
+
+pub use error::{Error, Result};
+pub use log::{LogChunk, log, log_size};
+pub use spec::{Command, DockerSpec, Image, JobSpec, Mount, Target};
+pub use start::start;
+pub use state::{Ended, JobState, Outcome, list, reconcile, state, wait};
+pub use stop::{remove, stop};
+pub use supervise::supervise;

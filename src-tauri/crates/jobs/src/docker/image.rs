@@ -1,0 +1,177 @@
+//! Images: named ones, and those built from what a Python environment needs.
+
+use bollard::Docker;
+use bollard::query_parameters::BuildImageOptionsBuilder;
+use futures_util::StreamExt as _;
+
+use super::connect;
+use crate::environment::digest;
+use crate::{Error, Image, Result};
+
+/// What pip leaves of an error, the part worth showing.
+const SHOWN_LINES: usize = 8;
+
+/// One file of a build context.
+#[derive(Debug, Clone)]
+pub struct ContextFile {
+    pub path: String,
+    pub content: Vec<u8>,
+    pub mode: u32,
+}
+
+/// The base image when a project names none.
+#[must_use]
+pub fn default_base() -> String {
+    std::env::var("LAPWING_DOCKER_BASE")
+        .ok() // Not set, or no text: the usual one.
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "python:3.11-slim".to_owned())
+}
+
+/// True when the engine has that image.
+///
+/// # Errors
+/// When Docker is not reachable.
+pub async fn has_image(name: &str) -> Result<bool> {
+    exists(&connect().await?, name).await
+}
+
+async fn exists(docker: &Docker, name: &str) -> Result<bool> {
+    match docker.inspect_image(name).await {
+        Ok(_) => Ok(true),
+        Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The name of an image that is ready to run, building it when its content is new.
+///
+/// # Errors
+/// When a named image is missing, or one cannot be built: the message ends with what pip said.
+pub async fn ensure(image: &Image, say: &mut (dyn FnMut(&str) + Send)) -> Result<String> {
+    let docker = connect().await?;
+    match image {
+        Image::Named(name) => {
+            if exists(&docker, name).await? {
+                Ok(name.clone())
+            } else {
+                Err(Error::NoImage(name.clone()))
+            }
+        }
+        Image::Environment { base, requirements } => {
+            let dockerfile = dockerfile(base);
+            let hash: String = digest(&[&dockerfile, requirements])
+                .chars()
+                .take(16)
+                .collect();
+            let tag = format!("lapwing-environment:{hash}");
+            if exists(&docker, &tag).await? {
+                return Ok(tag);
+            }
+            if !exists(&docker, base).await? {
+                pull(&docker, base, say).await?;
+            }
+            say(&format!("building the image {tag} from {base}\n"));
+            let files = [ContextFile {
+                path: "requirements.txt".to_owned(),
+                content: requirements.clone().into_bytes(),
+                mode: 0o644,
+            }];
+            build_with(&docker, &tag, &dockerfile, &files, say).await?;
+            Ok(tag)
+        }
+    }
+}
+
+async fn pull(docker: &Docker, name: &str, say: &mut (dyn FnMut(&str) + Send)) -> Result<()> {
+    use bollard::query_parameters::CreateImageOptionsBuilder;
+    say(&format!("pulling {name}\n"));
+    let (image, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+    let options = CreateImageOptionsBuilder::new()
+        .from_image(image)
+        .tag(tag)
+        .build();
+    let mut stream = docker.create_image(Some(options), None, None);
+    while let Some(step) = stream.next().await {
+        if step.is_err() {
+            return Err(Error::NoImage(name.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn dockerfile(base: &str) -> String {
+    format!(
+        "FROM {base}\n\
+         COPY requirements.txt /opt/requirements.txt\n\
+         RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /opt/requirements.txt\n\
+         ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1\n"
+    )
+}
+
+/// Builds an image from files in memory.
+///
+/// # Errors
+/// When Docker is not reachable, or a step fails.
+pub async fn build(
+    tag: &str,
+    dockerfile: &str,
+    files: &[ContextFile],
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<()> {
+    build_with(&connect().await?, tag, dockerfile, files, say).await
+}
+
+async fn build_with(
+    docker: &Docker,
+    tag: &str,
+    dockerfile: &str,
+    files: &[ContextFile],
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<()> {
+    let context = context(dockerfile, files)?;
+    let options = BuildImageOptionsBuilder::new()
+        .dockerfile("Dockerfile")
+        .t(tag)
+        .rm(true)
+        .forcerm(true)
+        .build();
+    let mut stream = docker.build_image(options, None, Some(bollard::body_full(context.into())));
+    let mut said: Vec<String> = Vec::new();
+    while let Some(step) = stream.next().await {
+        let failed = |said: &[String], why: String| {
+            let from = said.len().saturating_sub(SHOWN_LINES);
+            Error::Build(format!(
+                "{why}\n{}",
+                said.get(from..).unwrap_or_default().join("")
+            ))
+        };
+        let step = step.map_err(|error| failed(&said, error.to_string()))?;
+        if let Some(text) = step.stream {
+            say(&text);
+            said.push(text);
+        }
+        if let Some(error) = step.error_detail {
+            return Err(failed(&said, error.message.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+fn context(dockerfile: &str, files: &[ContextFile]) -> Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut append = |path: &str, content: &[u8], mode: u32| -> Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        header.set_cksum();
+        Ok(archive.append_data(&mut header, path, content)?)
+    };
+    append("Dockerfile", dockerfile.as_bytes(), 0o644)?;
+    for file in files {
+        append(&file.path, &file.content, file.mode)?;
+    }
+    Ok(archive.into_inner()?)
+}

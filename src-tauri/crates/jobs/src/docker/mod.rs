@@ -1,0 +1,89 @@
+//! Docker, through its Engine API: images from requirements, jobs in containers, and containers that serve.
+
+mod image;
+mod job;
+mod service;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::InspectNetworkOptions;
+
+use crate::{Error, Result};
+
+pub use image::{ContextFile, build, default_base, ensure, has_image};
+pub(crate) use job::run_job;
+pub use service::{
+    ServiceSpec, ServiceState, service_logs, service_remove, service_start, service_state,
+    service_stop,
+};
+
+/// Names our containers, so that they are found again.
+pub(crate) const LABEL: &str = "io.lapwing.name";
+/// A container may not have more processes than this.
+pub(crate) const MAX_PIDS: i64 = 4096;
+const PING_LIMIT: Duration = Duration::from_secs(5);
+
+/// The engine that `DOCKER_HOST` names, or the local one.
+pub(crate) async fn connect() -> Result<Docker> {
+    let unreachable = |error: bollard::errors::Error| Error::NoDocker(error.to_string());
+    let docker = Docker::connect_with_defaults().map_err(unreachable)?;
+    match tokio::time::timeout(PING_LIMIT, docker.negotiate_version()).await {
+        Ok(answer) => answer.map_err(unreachable),
+        Err(_) => Err(Error::NoDocker("it does not answer".to_owned())),
+    }
+}
+
+/// Runs async work to its end on a runtime of its own. Called where nothing else is async: in a supervisor.
+pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(work))
+}
+
+/// The engine's version, when one answers.
+///
+/// # Errors
+/// [`Error::NoDocker`].
+pub async fn ping() -> Result<String> {
+    let version = connect()
+        .await?
+        .version()
+        .await
+        .map_err(|error| Error::NoDocker(error.to_string()))?;
+    Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// The host's address as containers on the default network see it.
+///
+/// # Errors
+/// When Docker is not reachable, or has no default network.
+pub async fn bridge_gateway() -> Result<IpAddr> {
+    let network = connect()
+        .await?
+        .inspect_network("bridge", None::<InspectNetworkOptions>)
+        .await?;
+    network
+        .ipam
+        .and_then(|ipam| ipam.config)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|config| config.gateway)
+        .find_map(|gateway| gateway.parse().ok()) // An address of another family: the next one.
+        .ok_or_else(|| Error::NoDocker("its default network has no gateway".to_owned()))
+}
+
+/// `uid:gid` of this process, so that files that a container writes belong to the user.
+#[cfg(unix)]
+pub(crate) fn user() -> Option<String> {
+    let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
+    Some(format!("{}:{}", uid.as_raw(), gid.as_raw()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn user() -> Option<String> {
+    None
+}

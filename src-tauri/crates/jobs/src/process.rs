@@ -1,0 +1,141 @@
+//! A job as a process: a group of its own, so that ending it ends everything that it started.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use lapwing_core::Timestamp;
+
+use crate::folder::Folder;
+use crate::state::{JobState, Outcome};
+use crate::{JobSpec, Result};
+
+const POLL: Duration = Duration::from_millis(20);
+/// Between being asked to end and being made to.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
+    let out = fs_err::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.output())?
+        .into_file();
+    let Some((program, arguments)) = spec.command.argv.split_first() else {
+        return Ok(Outcome::NotStarted {
+            why: "the command is empty".to_owned(),
+        });
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(&spec.cwd)
+        .envs(&spec.env)
+        // Python shows its prints at once, so that a log can be followed.
+        .env("PYTHONUNBUFFERED", "1")
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        command.process_group(0);
+    }
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            return Ok(Outcome::NotStarted {
+                why: format!("{program}: {error}"),
+            });
+        }
+    };
+    folder.write(
+        &folder.state(),
+        &JobState::Running {
+            pid: child.id(),
+            started: Timestamp::now(),
+        },
+    )?;
+    watch(folder, spec, &mut child)
+}
+
+fn watch(folder: &Folder, spec: &JobSpec, child: &mut Child) -> Result<Outcome> {
+    let begun = Instant::now();
+    let limit = spec.timeout_seconds.map(Duration::from_secs);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            // What it left behind in its group would go on unseen.
+            signal(child, Strength::Kill);
+            return Ok(outcome(status));
+        }
+        if folder.cancel().exists() {
+            end(child)?;
+            return Ok(Outcome::Cancelled);
+        }
+        if let Some(limit) = limit.filter(|limit| begun.elapsed() > *limit) {
+            end(child)?;
+            return Ok(Outcome::TimedOut {
+                seconds: limit.as_secs(),
+            });
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn outcome(status: ExitStatus) -> Outcome {
+    if status.success() {
+        return Outcome::Succeeded;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        if let Some(signal) = status.signal() {
+            return Outcome::Signalled { signal };
+        }
+    }
+    Outcome::Failed {
+        code: status.code().unwrap_or(-1),
+    }
+}
+
+/// Asks, waits, and then insists.
+fn end(child: &mut Child) -> Result<()> {
+    signal(child, Strength::Ask);
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE {
+        if child.try_wait()?.is_some() {
+            break;
+        }
+        std::thread::sleep(POLL);
+    }
+    signal(child, Strength::Kill);
+    child.wait()?;
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Strength {
+    Ask,
+    Kill,
+}
+
+#[cfg(unix)]
+fn signal(child: &mut Child, strength: Strength) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    let signal = match strength {
+        Strength::Ask => Signal::TERM,
+        Strength::Kill => Signal::KILL,
+    };
+    let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return;
+    }; // No such pid: nothing to end.
+    if let Err(error) = kill_process_group(group, signal) {
+        tracing::debug!(%error, "the group has ended already");
+    }
+}
+
+#[cfg(not(unix))]
+fn signal(child: &mut Child, strength: Strength) {
+    if matches!(strength, Strength::Kill) {
+        // It may have ended by itself meanwhile.
+        let _ = child.kill();
+    }
+}

@@ -1,0 +1,170 @@
+//! How a job is. "Running" is only said of something whose supervisor holds its lock.
+
+use std::fmt;
+use std::time::Duration;
+
+use lapwing_core::{JobId, Timestamp, Workspace};
+use serde::{Deserialize, Serialize};
+
+use crate::folder::Folder;
+use crate::{Error, JobSpec, Result, detached};
+
+const POLL: Duration = Duration::from_millis(40);
+/// A supervisor that was just spawned may need so long until it holds its lock.
+const START_GRACE_MILLIS: i64 = 30_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Written, but its supervisor has not begun yet.
+    Queued {
+        since: Timestamp,
+    },
+    Running {
+        /// Of the command's process, or 0 for a container.
+        pid: u32,
+        started: Timestamp,
+    },
+    Ended(Ended),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    pub outcome: Outcome,
+    /// `None` when the command never started.
+    pub started: Option<Timestamp>,
+    pub ended: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Succeeded,
+    Failed {
+        code: i32,
+    },
+    Signalled {
+        signal: i32,
+    },
+    OutOfMemory,
+    TimedOut {
+        seconds: u64,
+    },
+    Cancelled,
+    /// The command could not be started, and why.
+    NotStarted {
+        why: String,
+    },
+    /// The supervisor died and left no result.
+    Lost,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Failed { code } => write!(f, "exit code {code}"),
+            Self::Signalled { signal } => write!(f, "ended by signal {signal}"),
+            Self::OutOfMemory => f.write_str("out of memory: it used more than its limit"),
+            Self::TimedOut { seconds } => write!(f, "not done after {seconds} s"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::NotStarted { why } => write!(f, "could not be started: {why}"),
+            Self::Lost => f.write_str("its supervisor ended without leaving a result"),
+        }
+    }
+}
+
+/// How the job is now. What died without leaving a result is recorded as lost; a container whose supervisor died gets
+/// a new supervisor.
+///
+/// # Errors
+/// When there is no such job, or its folder cannot be read.
+pub fn state(workspace: &Workspace, id: &JobId) -> Result<JobState> {
+    let folder = Folder::of(workspace, id);
+    let Some(written) = folder.read::<JobState>(&folder.state())? else {
+        return Err(Error::Unknown(id.to_string()));
+    };
+    if matches!(written, JobState::Ended(_)) {
+        return Ok(written);
+    }
+    let Some(lock) = folder.try_lock()? else {
+        return Ok(written);
+    };
+    // Nobody supervises it. Between the read and the lock it may have ended well.
+    let Some(written) = folder.read::<JobState>(&folder.state())? else {
+        return Err(Error::Unknown(id.to_string()));
+    };
+    let started = match &written {
+        JobState::Ended(_) => return Ok(written),
+        JobState::Queued { since }
+            if Timestamp::now().millis_since(*since) < START_GRACE_MILLIS =>
+        {
+            return Ok(written);
+        }
+        JobState::Queued { .. } => None,
+        JobState::Running { started, .. } => Some(*started),
+    };
+    let spec: Option<Started> = folder.read(&folder.spec())?;
+    if let Some(spec) = spec.filter(|spec| spec.spec.is_docker() && started.is_some()) {
+        drop(lock);
+        detached::supervisor(&spec.program, &folder)?;
+        return Ok(written);
+    }
+    let lost = JobState::Ended(Ended {
+        outcome: Outcome::Lost,
+        started,
+        ended: Timestamp::now(),
+    });
+    folder.write(&folder.state(), &lost)?;
+    Ok(lost)
+}
+
+/// A spec as it lies in the folder: with the program that supervises.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Started {
+    pub spec: JobSpec,
+    pub program: std::path::PathBuf,
+}
+
+/// Ids of all jobs that have a folder.
+///
+/// # Errors
+/// When the workspace cannot be read.
+pub fn list(workspace: &Workspace) -> Result<Vec<JobId>> {
+    let folder = workspace.jobs();
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut ids = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        // A folder of another name is no job of ours.
+        if let Ok(id) = entry?.file_name().to_string_lossy().parse() {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+/// The true state of every job: after a crash or a reboot nothing stays "running" without a process.
+///
+/// # Errors
+/// When the workspace cannot be read.
+pub fn reconcile(workspace: &Workspace) -> Result<Vec<(JobId, JobState)>> {
+    list(workspace)?
+        .into_iter()
+        .map(|id| state(workspace, &id).map(|state| (id, state)))
+        .collect()
+}
+
+/// Waits until the job has ended.
+///
+/// # Errors
+/// As [`state`].
+pub async fn wait(workspace: &Workspace, id: &JobId) -> Result<Ended> {
+    loop {
+        if let JobState::Ended(ended) = state(workspace, id)? {
+            return Ok(ended);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}

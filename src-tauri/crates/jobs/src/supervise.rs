@@ -1,0 +1,47 @@
+//! The supervisor: one process for one job, until the command has ended and its result is written.
+
+use std::path::Path;
+
+use lapwing_core::Timestamp;
+
+use crate::folder::Folder;
+use crate::spec::Target;
+use crate::state::{Ended, JobState, Outcome, Started};
+use crate::{Error, Result, detached, docker, process};
+
+/// Supervises the job in `folder`: the body of the hidden command `__supervise`.
+///
+/// # Errors
+/// When the folder is no job, another supervisor has it, or its state cannot be written.
+pub fn supervise(folder: &Path) -> Result<()> {
+    detached::leave_session();
+    let folder = Folder::at(folder);
+    let Some(_lock) = folder.try_lock()? else {
+        return Ok(());
+    };
+    let Some(Started { spec, .. }) = folder.read(&folder.spec())? else {
+        return Err(Error::Unknown(folder.root().display().to_string()));
+    };
+    if let Some(JobState::Ended(_)) = folder.read(&folder.state())? {
+        return Ok(());
+    }
+    let outcome = match &spec.target {
+        Target::Process => process::run(&folder, &spec),
+        Target::Docker(docker) => docker::run_job(&folder, &spec, docker),
+    };
+    let started = match folder.read(&folder.state())? {
+        Some(JobState::Running { started, .. }) => Some(started),
+        Some(JobState::Queued { .. } | JobState::Ended(_)) | None => None,
+    };
+    let outcome = outcome.unwrap_or_else(|error| Outcome::NotStarted {
+        why: error.to_string(),
+    });
+    folder.write(
+        &folder.state(),
+        &JobState::Ended(Ended {
+            outcome,
+            started,
+            ended: Timestamp::now(),
+        }),
+    )
+}
