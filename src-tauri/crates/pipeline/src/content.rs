@@ -177,7 +177,11 @@ impl<'a> Files<'a> {
             .filter(|entry| entry.file_name() == "dvc.yaml" && entry.path().is_file())
             .map(|entry| self.project.relative(entry.path()))
             .collect();
-        files.sort_by_key(|file| (file != "dvc.yaml", file.clone()));
+        let main = "dvc.yaml";
+        if self.at(main).is_file() && !files.iter().any(|file| file == main) {
+            files.push(main.to_owned());
+        }
+        files.sort_by_key(|file| (file != main, file.clone()));
         files
     }
 

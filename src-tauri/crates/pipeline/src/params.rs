@@ -94,12 +94,39 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Value> {
         Format::Yaml => yaml::parse(text)
             .map(|node| node.to_value())
             .map_err(|error| syntax(name, "YAML", error.line, error.message)),
-        Format::Json => serde_json::from_str::<serde_json::Value>(text)
-            .map(Value::from)
-            .map_err(|error| syntax(name, "JSON", error.line(), error.to_string())),
+        Format::Json => parse_json(name, text),
         Format::Toml => parse_toml(name, text),
         Format::Python => Ok(crate::python_file::constants(text)),
     }
+}
+
+/// Python also writes `NaN` and `Infinity`, which no JSON has: such a file is read as YAML with its words for them.
+fn parse_json(name: &str, text: &str) -> Result<Value> {
+    let error = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(value) => return Ok(Value::from(value)),
+        Err(error) => error,
+    };
+    let words = yaml_numbers(text);
+    match yaml::parse(&words) {
+        Ok(node) if words != text => Ok(node.to_value()),
+        Ok(_) | Err(_) => Err(syntax(name, "JSON", error.line(), error.to_string())),
+    }
+}
+
+fn yaml_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, part) in text.replace("\\\"", "\u{0}").split('"').enumerate() {
+        if index > 0 {
+            out.push('"');
+        }
+        if index % 2 == 0 {
+            let part = part.replace("NaN", ".nan").replace("Infinity", ".inf");
+            out.push_str(&part);
+        } else {
+            out.push_str(part);
+        }
+    }
+    out.replace('\u{0}', "\\\"")
 }
 
 fn parse_toml(name: &str, text: &str) -> Result<Value> {

@@ -264,3 +264,27 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn numbers_that_only_python_writes_are_read() {
+    let sandbox = Sandbox::bare(&[
+        (
+            "m.json",
+            "{\"a \\\"NaN\\\"\": 1, \"nan\": NaN, \"inf\": -Infinity,\n\t\"auc\": 0.5}",
+        ),
+        (".gitignore", "*.yaml\n"),
+        ("dvc.yaml", "stages:\n  a: {cmd: x, metrics: [m.json]}\n"),
+    ]);
+    let found = metrics(&sandbox.pipeline()).unwrap();
+    let value = |key: &str| found.iter().find(|metric| metric.key == key).unwrap().value;
+    assert_eq!(value("auc"), 0.5);
+    assert_eq!(value("inf"), f64::NEG_INFINITY);
+    assert!(value("nan").is_nan());
+    assert_eq!(value("a \"NaN\""), 1.0);
+    sandbox.write("m.json", "{\"a\": }");
+    let error = metrics(&sandbox.pipeline()).unwrap_err().to_string();
+    assert!(
+        error.contains("m.json is not valid JSON: line 1"),
+        "{error}"
+    );
+}

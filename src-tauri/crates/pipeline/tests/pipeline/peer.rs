@@ -390,3 +390,75 @@ fn frozen_and_legacy_records_are_understood() {
     sandbox.write("in.csv", "a\r\nc\r\n");
     assert_eq!(sandbox.our_status(), sandbox.dvc_status());
 }
+
+#[test]
+fn python_files_give_the_constants_that_dvc_sees() {
+    let module = r#"
+"""Doc = 'not a constant'"""
+import os
+LR = 1e-3  # comment = 3
+NEGATIVE = -5
+BIG = 1_000_000
+NAME: str = "it's \"quoted\" # no comment"
+EMPTY: int
+COMPUTED = os.path.join("a", "b")
+SUM = 1 + 2
+LAYERS = [
+    64, 32,  # inner
+    [16],
+]
+MAP = {
+    "a": 1, 'b': [1, 2.5, None, True],
+    "c": {"deep": "x"},
+}
+if LR > 0:
+    HIDDEN = 1
+A = B = 2
+X, Y = 1, 2
+TEXT = """two
+lines"""
+
+class Train:
+    """Doc"""
+    epochs = 3
+    class Inner:
+        depth = 4
+    def __init__(self, size=7):
+        self.width = 128
+        local = 5
+        self.other = size
+    def method(self):
+        self.ignored = 1
+
+def function():
+    inside = 1
+LAST = 'end'
+"#;
+    let sandbox = Sandbox::with(&[
+        ("settings.py", module),
+        (
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: echo\n    params:\n    - settings.py:\n",
+        ),
+    ]);
+    sandbox.dvc(&["repro", "-q"]);
+    let stage = sandbox.pipeline().stage("s").unwrap().clone();
+    let lock = lapwing_pipeline::LockFile::read(&sandbox.path("dvc.lock"))
+        .unwrap()
+        .stage("s")
+        .unwrap();
+    let theirs: Vec<(String, String)> = lock
+        .params_of("settings.py")
+        .unwrap()
+        .iter()
+        .map(|(key, value)| (key.clone(), value.to_python_json()))
+        .collect();
+    let mut ours: Vec<(String, String)> = lapwing_pipeline::params(sandbox.root(), &stage).unwrap()
+        [0]
+    .values
+    .iter()
+    .map(|(key, value)| (key.clone(), value.to_python_json()))
+    .collect();
+    ours.sort();
+    assert_eq!(ours, theirs);
+}
