@@ -73,7 +73,7 @@ def convert(model_folder, out, report):
     truth = Truth(pyfunc, model, rows)
     truth.strict_rows = len(rows) - PERTURBED_ROWS
 
-    reasons = []
+    reasons, best = [], None
     for plan in plans(model, kinds):
         try:
             graph, onnx_model = to_graph(model, plan, truth)
@@ -85,18 +85,23 @@ def convert(model_folder, out, report):
             text = " ".join(str(error).split())
             reasons.append(f"{type(error).__name__}: {text[:200]}")
             continue
-        save(onnx_model, os.path.join(out, "model.onnx"))
-        report.update(
-            accepted=True,
-            why=f"same answers as the original on {len(rows)} rows"
-            + (f", {moved} of them with a probability moved by up to {difference:.2g}" if moved else ""),
-            max_abs_difference=difference,
-            rows_compared=len(rows),
-            graph=graph,
-        )
-        return
-    report["rows_compared"] = len(rows)
-    raise NotConvertible("; ".join(dict.fromkeys(reasons)) if reasons else "no conversion is known for this model")
+        if best is None or (moved, difference) < best[:2]:
+            best = (moved, difference, graph, onnx_model)
+        if moved == 0:
+            break
+    if best is None:
+        report["rows_compared"] = len(rows)
+        raise NotConvertible("; ".join(dict.fromkeys(reasons)) or "no conversion is known for this model")
+    moved, difference, graph, onnx_model = best
+    save(onnx_model, os.path.join(out, "model.onnx"))
+    report.update(
+        accepted=True,
+        why=f"same answers as the original on {len(rows)} rows"
+        + (f", {moved} of them with a probability moved by up to {difference:.2g}" if moved else ""),
+        max_abs_difference=difference,
+        rows_compared=len(rows),
+        graph=graph,
+    )
 
 
 def sample_rows(example, kinds):

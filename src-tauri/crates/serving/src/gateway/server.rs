@@ -11,10 +11,14 @@ use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use lapwing_core::{PredictionId, Timestamp};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::live::{Live, Revision};
 use super::metrics::Info;
@@ -27,6 +31,12 @@ use crate::runtime::Input;
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// A body that trickles is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+/// A connection without a whole request head is closed after this.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const MAX_ID_LENGTH: usize = 128;
 /// A header may hold so many prediction ids; the body has them all.
 const MAX_HEADER_IDS: usize = 16;
@@ -39,17 +49,58 @@ const V2_LENGTH: HeaderName = HeaderName::from_static(v2::HEADER_LENGTH);
 
 type App = State<Arc<Gateway>>;
 
+/// Accepts connections until `stop`, then lets the requests that have begun end.
 pub(super) async fn serve(
     listener: TcpListener,
     gateway: Arc<Gateway>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let router = router(gateway);
-    let ended = axum::serve(listener, router).with_graceful_shutdown(async move {
-        let _ = stop.wait_for(|stop| *stop).await; // a closed channel is the end as well
-    });
-    if let Err(error) = ended.await {
-        tracing::error!(%error, "the server ended");
+    let service = TowerToHyperService::new(router(gateway));
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break, // a closed channel is the end as well
+        };
+        let Some((stream, place)) = accepted else {
+            continue;
+        };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_TIMEOUT)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service.clone());
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // Clients that leave in the middle are none of our business.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?; // the semaphore is never closed
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Answers are small and whole: waiting to fill a packet only delays them.
+            let _ = stream.set_nodelay(true);
+            Some((stream, place))
+        }
+        Err(error) => {
+            // Out of file descriptors, most likely: connections that end give some back.
+            tracing::warn!(%error, "a connection cannot be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
     }
 }
 
@@ -62,6 +113,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(metrics))
         .route("/docs", get(docs))
         .route("/openapi.json", get(openapi_json))
+        .route("/v1/models/{call}", post(v1_predict))
         .route("/v2", get(v2_server))
         .route(
             "/v2/health/live",
@@ -237,6 +289,15 @@ async fn invocations(State(gateway): App, request: Request) -> Response {
         ),
         Err(refusal) => with_request_id(&call, refuse(&refusal, mlflow::error_body(&refusal))),
     }
+}
+
+/// KServe's first protocol: `POST /v1/models/NAME:predict` with `instances`.
+async fn v1_predict(app: App, Path(call): Path<String>, request: Request) -> Response {
+    let model = call.strip_suffix(":predict");
+    if model.is_some_and(|model| is_ours(&app.live(), model)) {
+        return invocations(app, request).await;
+    }
+    not_found(request.uri().path())
 }
 
 async fn score(

@@ -1,7 +1,7 @@
 //! The writer of the prediction log: one thread behind a bounded queue. A request never waits for it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -197,8 +197,8 @@ impl Writer {
         self.append(&requests, &request_rows(entries)?)
     }
 
-    fn append(&mut self, folder: &PathBuf, batch: &RecordBatch) -> Result<()> {
-        let key = (folder.clone(), batch.schema().fields().clone());
+    fn append(&mut self, folder: &Path, batch: &RecordBatch) -> Result<()> {
+        let key = (folder.to_owned(), batch.schema().fields().clone());
         let open = match self.open.entry(key) {
             std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => place.insert(Open {

@@ -33,6 +33,9 @@ pub(crate) const STATUS: &str = "status";
 pub(crate) const ROWS: &str = "rows";
 pub(crate) const ERROR: &str = "error";
 
+/// A segment may begin so many milliseconds after the first request in it: the one that waited longest in the queue.
+const CLOCK_SLACK: i64 = 60_000;
+
 /// Which predictions to read. The default is all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Query {

@@ -15,7 +15,8 @@ use serde_json::Map;
 
 use super::segment::{batches, begins, ends, segments};
 use super::{
-    AT, FEATURE, ID, LATENCY, Logged, PREDICTION, Query, REQUEST, REVISION, SCORE, VERSION,
+    AT, CLOCK_SLACK, FEATURE, ID, LATENCY, Logged, PREDICTION, Query, REQUEST, REVISION, SCORE,
+    VERSION,
 };
 use crate::{DeploymentFolder, Result};
 
@@ -168,7 +169,7 @@ fn outside(path: &Path, query: &Query) -> bool {
     let too_new = query
         .until
         .zip(begins(path))
-        .is_some_and(|(until, begins)| begins > until.0 + 60_000);
+        .is_some_and(|(until, begins)| begins > until.0.saturating_add(CLOCK_SLACK));
     let too_old = query
         .since
         .zip(ends(path))

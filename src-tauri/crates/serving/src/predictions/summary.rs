@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::segment::{batches, begins, ends, segments};
-use super::{AT, LATENCY, REVISION, ROWS, STATUS};
+use super::{AT, CLOCK_SLACK, LATENCY, REVISION, ROWS, STATUS};
 use crate::{DeploymentFolder, Result};
 
 /// Which requests to sum up, in slices of how long.
@@ -99,7 +99,8 @@ pub fn summary(folder: &Path, window: Window) -> Result<Summary> {
     let mut buckets: BTreeMap<i64, Gathered> = BTreeMap::new();
     let width = window.bucket_millis.max(1);
     for path in segments(&DeploymentFolder::at(folder).requests())? {
-        let too_new = begins(&path).is_some_and(|begins| begins > window.until.0 + 60_000);
+        let too_new =
+            begins(&path).is_some_and(|begins| begins > window.until.0.saturating_add(CLOCK_SLACK));
         if too_new || ends(&path).is_some_and(|ends| ends < window.since.0) {
             continue;
         }

@@ -3,6 +3,7 @@
 mod config;
 mod convert;
 mod gateway;
+mod image;
 mod invocations;
 mod log;
 mod model_folder;

@@ -62,6 +62,12 @@ save("logistic", mlflow.sklearn, pipeline(LogisticRegression()).fit(table, words
 numbers = table[["distance", "hour"]]
 booster = lightgbm.LGBMClassifier(n_estimators=40, verbose=-1).fit(numbers, late)
 save("lightgbm", mlflow.lightgbm, booster, numbers)
+arrays = numbers.to_numpy()
+tensor = LogisticRegression().fit(arrays, late)
+signature = infer_signature(arrays, tensor.predict(arrays))
+mlflow.sklearn.save_model(tensor, os.path.join(out, "tensor"), signature=signature, input_example=arrays[:3], **sklearn)
+with open(os.path.join(out, "tensor.json"), "w") as file:
+    json.dump({"rows": arrays[:5].tolist(), "predictions": tensor.predict(arrays[:5]).tolist()}, file)
 
 
 class Doubler(mlflow.pyfunc.PythonModel):

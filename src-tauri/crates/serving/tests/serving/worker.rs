@@ -1,5 +1,5 @@
 use lapwing_serving::gateway::State;
-use lapwing_serving::{RuntimeKind, gateway};
+use lapwing_serving::{RuntimeKind, client, gateway};
 use serde_json::json;
 
 use crate::peers::{Deployment, PATIENCE, Serving, row, truth};
@@ -121,4 +121,65 @@ async fn a_model_that_cannot_be_loaded_fails_with_the_reason() {
         panic!("it says that it failed");
     };
     assert!(why.contains("no_such_module"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_tensors_is_served_by_both_protocols() {
+    let serving = Serving::start(Deployment::of("tensor", RuntimeKind::Python)).await;
+    let truth = truth("tensor");
+    for key in ["instances", "inputs"] {
+        let response = serving
+            .post("/invocations", &json!({ key: truth["rows"] }))
+            .await;
+        assert_eq!(
+            response.body["predictions"], truth["predictions"],
+            "{key}: {}",
+            response.body
+        );
+    }
+    let input =
+        json!({ "name": "input", "datatype": "FP64", "shape": [5, 2], "data": truth["rows"] });
+    let response = serving
+        .post("/v2/models/flights/infer", &json!({ "inputs": [input] }))
+        .await;
+    assert_eq!(
+        response.body["outputs"][0]["data"], truth["predictions"],
+        "{}",
+        response.body
+    );
+    let v1 = serving
+        .post(
+            "/v1/models/flights:predict",
+            &json!({ "instances": truth["rows"] }),
+        )
+        .await;
+    assert_eq!(v1.body["predictions"], truth["predictions"], "{}", v1.body);
+    serving.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_requests_than_can_wait_are_refused_at_once() {
+    let mut deployment = Deployment::of("doubler", RuntimeKind::Python);
+    deployment.config.timeout_seconds = 5;
+    deployment.write();
+    let serving = Serving::start(deployment).await;
+    let requests = (0..120).map(|_| {
+        let url = serving.running.url.clone();
+        tokio::spawn(async move { client::post(&url, "/invocations", None, &row(-2.0)).await })
+    });
+    let mut statuses = std::collections::BTreeMap::<u16, u32>::new();
+    for request in requests.collect::<Vec<_>>() {
+        let response = request.await.expect("no panic").expect("it answers");
+        *statuses.entry(response.status).or_default() += 1;
+    }
+    assert_eq!(statuses.values().sum::<u32>(), 120);
+    assert!(
+        statuses.get(&429).is_some_and(|refused| *refused >= 40),
+        "the queue is bounded: {statuses:?}"
+    );
+    assert!(
+        statuses.keys().all(|status| [429, 504].contains(status)),
+        "{statuses:?}"
+    );
+    serving.end().await;
 }
