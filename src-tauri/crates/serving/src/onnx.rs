@@ -9,6 +9,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor};
 use serde_json::Value;
@@ -201,6 +202,9 @@ impl OnnxModel {
 fn session(environment: &Environment, model: &Path) -> Result<Session> {
     let failed = |why: String| Error::Onnx { why };
     Session::builder(environment)
+        .map_err(|error| failed(error.to_string()))?
+        // Converters declare some shapes wrongly, and each run would warn about it.
+        .with_log_level(LogLevel::Error)
         .map_err(|error| failed(error.to_string()))?
         .with_intra_threads(1)
         .map_err(|error| failed(error.to_string()))?

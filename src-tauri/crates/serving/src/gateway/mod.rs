@@ -108,7 +108,12 @@ async fn serve(
             source,
         })?;
     let address = listener.local_addr()?;
-    let live = Live::load(places, config, None).await?;
+    let end = asked_to_end(places);
+    tokio::pin!(end);
+    let live = tokio::select! {
+        live = Live::load(places, config, None) => live?,
+        () = &mut end => return Ok(()),
+    };
     let gateway = Arc::new(Gateway {
         folder: places.clone(),
         live: RwLock::new(Arc::new(live)),
@@ -125,17 +130,12 @@ async fn serve(
 
     let (stop, stopped) = watch::channel(false);
     let mut server = tokio::spawn(server::serve(listener, Arc::clone(&gateway), stopped));
-    let signal = end_signal();
-    tokio::pin!(signal);
     loop {
+        // A model that takes minutes to load does not keep the gateway from ending.
         tokio::select! {
-            () = &mut signal => break,
-            () = tokio::time::sleep(POLL) => {}
+            () = &mut end => break,
+            followed = follow(&gateway, &mut seen, bind, running) => followed?,
         }
-        if places.stop().exists() {
-            break;
-        }
-        follow(&gateway, &mut seen, bind, running).await?;
     }
     tracing::info!("ending");
     let _ = stop.send(true); // the server holds the other end until it has ended
@@ -179,6 +179,7 @@ async fn follow(
     bind: Option<SocketAddr>,
     running: &mut Running,
 ) -> Result<()> {
+    tokio::time::sleep(POLL).await;
     if !seen.changed(&gateway.folder) {
         return Ok(());
     }
@@ -240,6 +241,20 @@ impl Seen {
         }
         config.check()?;
         Ok(config)
+    }
+}
+
+/// Resolves when a signal or [`stop`] asks for the end.
+async fn asked_to_end(places: &DeploymentFolder) {
+    let stop = places.stop();
+    let told = async {
+        while !stop.exists() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::select! {
+        () = end_signal() => {}
+        () = told => {}
     }
 }
 

@@ -168,7 +168,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !holds() {
         assert!(begun.elapsed() < crate::peers::PATIENCE, "it becomes true");
-        tokio::task::yield_now().await;
+        crate::peers::pause().await;
     }
 }
 

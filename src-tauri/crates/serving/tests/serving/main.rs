@@ -6,6 +6,7 @@ mod gateway;
 mod image;
 mod invocations;
 mod log;
+mod mlflow;
 mod model_folder;
 mod peers;
 mod pickle;

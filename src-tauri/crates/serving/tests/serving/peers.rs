@@ -210,3 +210,21 @@ pub fn row(distance: f64) -> Value {
         "data": [[distance, 17, "AA", "JFK"]],
     } })
 }
+
+/// Between two looks at something that will become true.
+pub async fn pause() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// A request as bytes: what no client library would send.
+pub async fn exchange(port: u16, head: &str, body: &[u8]) -> Vec<u8> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("it listens");
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    stream.write_all(body).await.expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("it answers");
+    answer
+}

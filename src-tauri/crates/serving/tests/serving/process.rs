@@ -58,7 +58,7 @@ async fn a_killed_gateway_loses_only_what_was_not_yet_flushed() {
             begun.elapsed().as_secs() < 5,
             "what was answered is flushed soon"
         );
-        tokio::task::yield_now().await;
+        crate::peers::pause().await;
     }
     for _ in 0..5 {
         assert_eq!(
@@ -124,7 +124,7 @@ async fn sigterm_ends_it_well_and_its_workers_too() {
     let begun = std::time::Instant::now();
     while processes_with(&script.to_string_lossy()) {
         assert!(begun.elapsed() < PATIENCE, "no worker outlives its gateway");
-        tokio::task::yield_now().await;
+        crate::peers::pause().await;
     }
 }
 

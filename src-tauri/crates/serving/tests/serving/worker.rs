@@ -77,6 +77,7 @@ async fn until_back(serving: &Serving) {
             response.body
         );
         assert!(begun.elapsed() < PATIENCE, "the worker comes back");
+        crate::peers::pause().await;
     }
 }
 
