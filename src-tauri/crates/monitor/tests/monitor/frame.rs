@@ -1,0 +1,71 @@
+use lapwing_monitor::Frame;
+use lapwing_monitor::frame::Part;
+
+use crate::{frame, numbers, texts};
+
+#[test]
+fn parquet_comes_back_as_it_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let made = frame(vec![
+        numbers("x", vec![1.5, f64::NAN, -3.0]),
+        texts("c", vec!["a".into(), "ü".into(), String::new()]),
+    ]);
+    made.write_parquet(&path).unwrap();
+    let read = Frame::read(&path, &Part::default()).unwrap();
+    assert_eq!(read.names(), ["x", "c"]);
+    assert_eq!(read.texts("c").unwrap(), made.texts("c").unwrap());
+    assert_eq!(Frame::count_rows(&path).unwrap(), 3);
+    let part = Frame::read(
+        &path,
+        &Part {
+            columns: Some(vec!["c".into()]),
+            offset: 1,
+            limit: Some(1),
+        },
+    )
+    .unwrap();
+    assert_eq!((part.names(), part.rows()), (vec!["c".to_owned()], 1));
+    assert_eq!(part.texts("c").unwrap(), [Some("ü".to_owned())]);
+}
+
+#[test]
+fn csv_types_are_guessed_and_widened_where_the_guess_was_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    let mut text = String::from("id,name,x\n");
+    for index in 0..20_000 {
+        text.push_str(&format!("{index},\"a, b\",{index}\n"));
+    }
+    text.push_str("20000,c,0.5\n");
+    std::fs::write(&path, text).unwrap();
+    let read = Frame::read(&path, &Part::default()).unwrap();
+    assert_eq!(read.rows(), 20_001);
+    assert_eq!(
+        read.numbers("x").unwrap()[20_000],
+        Some(0.5),
+        "a late fraction makes the column a float"
+    );
+    assert_eq!(read.texts("name").unwrap()[0].as_deref(), Some("a, b"));
+    assert_eq!(Frame::count_rows(&path).unwrap(), 20_001);
+}
+
+#[test]
+fn damaged_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("a.parquet", "PAR1 not really"),
+        ("b.csv", ""),
+        ("c.jsonl", "{\"x\": "),
+        ("d.txt", "x"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let error = Frame::read(&path, &Part::default())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    let missing = Frame::read(&folder.path().join("none.csv"), &Part::default()).unwrap_err();
+    assert!(missing.to_string().contains("none.csv"));
+}
