@@ -93,6 +93,9 @@ pub struct GatewayConfig {
     pub port: u16,
     #[serde(default)]
     pub exposure: Exposure,
+    /// The port on the host that leads to the container's; clients use that one.
+    #[serde(default)]
+    pub published_port: Option<u16>,
     /// SHA-256 of the bearer token in hex ([`token_digest`]); the token itself is never written here.
     #[serde(default)]
     pub token: Option<String>,
@@ -129,6 +132,7 @@ impl GatewayConfig {
             host: loopback(),
             port,
             exposure: Exposure::Loopback,
+            published_port: None,
             token: None,
             traffic: vec![TrafficShare {
                 revision: revision.number,

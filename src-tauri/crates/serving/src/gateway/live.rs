@@ -58,7 +58,17 @@ impl Revision {
                 refusal.message
             ),
         };
-        let request = mlflow::parse(&headers, &body, &self.model.signature).map_err(failed)?;
+        let request = match mlflow::parse(&headers, &body, &self.model.signature) {
+            Ok(request) => request,
+            Err(refusal) => {
+                // Examples of chat models have shapes that this endpoint does not speak; that says nothing about the model.
+                tracing::warn!(
+                    why = refusal.message,
+                    "the model's example cannot be sent to it"
+                );
+                return Ok(());
+            }
+        };
         let answered =
             tokio::time::timeout(limit, self.predict(&request.input, request.params.as_ref()))
                 .await;

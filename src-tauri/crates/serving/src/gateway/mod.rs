@@ -100,6 +100,7 @@ async fn serve(
     let mut seen = Seen::default();
     let config = seen.read(places, bind)?;
     running.config.clone_from(&seen.digest);
+    let published = config.published_port;
     let address = config.address()?;
     let listener = TcpListener::bind(address)
         .await
@@ -122,7 +123,7 @@ async fn serve(
         port: address.port(),
     });
     running.port = address.port();
-    running.url = url(address);
+    running.url = url(address, published);
     describe(&gateway.live(), running);
     running.phase = Phase::Serving;
     write_running(places, running)?;
@@ -147,7 +148,10 @@ async fn serve(
     Ok(())
 }
 
-fn url(address: SocketAddr) -> String {
+fn url(address: SocketAddr, published: Option<u16>) -> String {
+    if let Some(port) = published {
+        return format!("http://127.0.0.1:{port}");
+    }
     if address.ip().is_unspecified() {
         return format!("http://127.0.0.1:{}", address.port());
     }

@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use lapwing_serving::gateway::{self, State};
-use lapwing_serving::{Error, RuntimeKind, TrafficShare, client, predictions};
+use lapwing_serving::{Error, Exposure, RuntimeKind, TrafficShare, client, predictions};
 
-use crate::peers::{Deployment, Serving, row, until_serving};
+use crate::peers::{Deployment, Serving, exchange, row, until_serving};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lock_says_whether_it_runs() {
@@ -168,4 +168,32 @@ async fn traffic_is_split_by_weight_and_repeatable() {
         (120..=180).contains(&first),
         "three of four go to the first: {first}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_answers_under_its_published_port() {
+    let mut deployment = Deployment::of("forest", RuntimeKind::Onnx);
+    deployment.config.exposure = Exposure::Container;
+    deployment.config.published_port = Some(5999);
+    deployment.write();
+    let serving = Serving::start(deployment).await;
+    assert_eq!(
+        serving.running.url, "http://127.0.0.1:5999",
+        "clients outside use the published port"
+    );
+    let port = serving.running.port;
+    let ping =
+        |host: &str| format!("GET /ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    for (host, status) in [
+        ("127.0.0.1:5999", "200"),
+        ("localhost:5999", "200"),
+        ("evil.example:5999", "403"),
+    ] {
+        let answer = exchange(port, &ping(host), b"").await;
+        assert!(
+            String::from_utf8_lossy(&answer).starts_with(&format!("HTTP/1.1 {status}")),
+            "{host}"
+        );
+    }
+    serving.end().await;
 }
