@@ -1,0 +1,5 @@
+import { Page } from "../shared/ui";
+
+export default function P() {
+  return <Page title="pipeline">{null}</Page>;
+}
