@@ -14,6 +14,8 @@ pub enum Error {
         "the workspace was written by a newer Lapwing (schema {found}, this one knows {known})"
     )]
     Newer { found: u32, known: u32 },
+    #[error("the workspace database holds something that is not valid: {0}")]
+    Broken(String),
     /// A whole group of writes failed together: each of its callers is told the same.
     #[error("{0}")]
     Commit(std::sync::Arc<Error>),
@@ -34,7 +36,9 @@ impl Error {
                 "the disk is full: nothing was saved",
             )
             .hint("make room and try again; what was saved before is safe"),
-            Self::Database(_) => Report::new(Code::Failed, "store.database", self.to_string()),
+            Self::Database(_) | Self::Broken(_) => {
+                Report::new(Code::Failed, "store.database", self.to_string())
+            }
             Self::Newer { .. } => {
                 Report::new(Code::Failed, "store.newer", self.to_string()).hint("update Lapwing")
             }

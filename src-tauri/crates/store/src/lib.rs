@@ -10,12 +10,16 @@ pub mod alerts;
 pub mod decisions;
 pub mod deployments;
 mod error;
+pub mod experiments;
 mod feed;
 pub mod jobs;
 pub mod lock;
 pub mod pipeline_runs;
 pub mod projects;
+pub mod registry;
+pub mod runs;
 mod schema;
+pub mod search;
 mod writer;
 
 use std::sync::{Arc, Mutex};
@@ -110,5 +114,7 @@ fn connect(workspace: &Workspace) -> Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // MLflow's LIKE tells case apart, its ILIKE does not.
+    connection.pragma_update(None, "case_sensitive_like", true)?;
     Ok(connection)
 }

@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use crate::{Error, Result, alerts, decisions, deployments, feed, jobs, pipeline_runs, projects};
+use crate::{
+    Error, Result, alerts, decisions, deployments, experiments, feed, jobs, pipeline_runs,
+    projects, registry, runs,
+};
 
 /// Every table file with its name, which must never change: it is the key of its migration count.
 const TABLES: &[(&str, &[&str])] = &[
@@ -13,6 +16,9 @@ const TABLES: &[(&str, &[&str])] = &[
     ("deployments", deployments::MIGRATIONS),
     ("alerts", alerts::MIGRATIONS),
     ("decisions", decisions::MIGRATIONS),
+    ("experiments", experiments::MIGRATIONS),
+    ("runs", runs::MIGRATIONS),
+    ("registry", registry::MIGRATIONS),
 ];
 
 /// Brings the schema up to date; several processes may do so at once.
