@@ -128,10 +128,10 @@ pub fn split(table: &RecordBatch) -> Value {
         .iter()
         .map(|field| field.name().clone())
         .collect();
+    let arrays = crate::runtime::widened(table);
     let data: Vec<Value> = (0..table.num_rows())
         .map(|row| {
-            table
-                .columns()
+            arrays
                 .iter()
                 .map(|column| crate::runtime::cell(column, row))
                 .collect()

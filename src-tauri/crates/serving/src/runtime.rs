@@ -1,11 +1,13 @@
 //! What answers for a revision: ONNX Runtime in the gateway, or Python beside it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray as _, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
+use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use serde_json::{Value, json};
 
@@ -38,7 +40,7 @@ impl Input {
 }
 
 pub(crate) enum Runtime {
-    Onnx(std::sync::Arc<OnnxModel>),
+    Onnx(Arc<OnnxModel>),
     Python(Workers),
 }
 
@@ -60,7 +62,7 @@ pub(crate) async fn load(
         match load_onnx(folder, revision) {
             Ok(model) => {
                 return Ok(Loaded {
-                    runtime: Runtime::Onnx(std::sync::Arc::new(model)),
+                    runtime: Runtime::Onnx(Arc::new(model)),
                     note,
                 });
             }
@@ -130,7 +132,7 @@ impl Runtime {
                 model.predict(batch)
             }
             (Self::Onnx(model), Input::Columns(batch)) => {
-                let (model, batch) = (std::sync::Arc::clone(model), batch.clone());
+                let (model, batch) = (Arc::clone(model), batch.clone());
                 tokio::task::spawn_blocking(move || model.predict(&batch))
                     .await
                     .unwrap_or_else(|error| Err(Refusal::internal(error.to_string())))
@@ -164,7 +166,10 @@ fn as_json(batch: &RecordBatch, columns: &[Column]) -> Vec<Value> {
         .iter()
         .zip(batch.columns())
         .map(|(column, array)| {
-            let values: Vec<Value> = (0..array.len()).map(|row| cell(array, row)).collect();
+            let values: Vec<Value> = match array.as_primitive_opt::<TimestampMicrosecondType>() {
+                Some(times) => times.iter().map(Value::from).collect(),
+                None => (0..array.len()).map(|row| cell(array, row)).collect(),
+            };
             json!({
                 "name": column.name,
                 "type": column.kind.as_str(),
@@ -175,7 +180,26 @@ fn as_json(batch: &RecordBatch, columns: &[Column]) -> Vec<Value> {
         .collect()
 }
 
-/// One value of a column as JSON; what JSON cannot say (NaN) is null.
+/// Columns of any source with only the types that [`cell`] tells apart: small integers, decimals and categories are widened.
+pub(crate) fn widened(batch: &RecordBatch) -> Vec<ArrayRef> {
+    let widen = |array: &ArrayRef| {
+        let wide = match array.data_type() {
+            DataType::Dictionary(_, value)
+                if matches!(**value, DataType::Utf8 | DataType::LargeUtf8) =>
+            {
+                DataType::Utf8
+            }
+            kind if kind.is_integer() => DataType::Int64,
+            kind if kind.is_numeric() => DataType::Float64,
+            _ => return Arc::clone(array),
+        };
+        // What cannot be widened (an integer above i64) is written as text and refused by name at the endpoint.
+        cast(array, &wide).unwrap_or_else(|_| Arc::clone(array))
+    };
+    batch.columns().iter().map(widen).collect()
+}
+
+/// One value of a column as JSON; what JSON cannot say (NaN) is null, and times are ISO 8601.
 pub(crate) fn cell(array: &dyn Array, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
@@ -194,9 +218,6 @@ pub(crate) fn cell(array: &dyn Array, row: usize) -> Value {
         DataType::Utf8 => Value::from(array.as_string::<i32>().value(row)),
         DataType::LargeUtf8 => Value::from(array.as_string::<i64>().value(row)),
         DataType::Utf8View => Value::from(array.as_string_view().value(row)),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            Value::from(array.as_primitive::<TimestampMicrosecondType>().value(row))
-        }
         _ => {
             arrow::util::display::array_value_to_string(array, row).map_or(Value::Null, Value::from)
         }

@@ -435,10 +435,10 @@ fn parquet_rows(body: &[u8]) -> Result<Rows, Refusal> {
     let mut data = Vec::with_capacity(count);
     for batch in builder.build().map_err(|error| wrong(error.to_string()))? {
         let batch = batch.map_err(|error| wrong(error.to_string()))?;
+        let arrays = crate::runtime::widened(&batch);
         for row in 0..batch.num_rows() {
             data.push(
-                batch
-                    .columns()
+                arrays
                     .iter()
                     .map(|column| crate::runtime::cell(column, row))
                     .collect(),

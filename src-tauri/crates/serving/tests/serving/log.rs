@@ -240,6 +240,27 @@ async fn a_whole_table_is_scored_in_batches() {
         (2500, 2500, 2500)
     );
     assert_eq!(scored.latencies.len(), 3);
+    let hours =
+        arrow::compute::cast(table.column(1), &arrow::datatypes::DataType::Int8).expect("small");
+    let words = arrow::datatypes::DataType::Dictionary(
+        Box::new(arrow::datatypes::DataType::Int32),
+        Box::new(arrow::datatypes::DataType::Utf8),
+    );
+    let carriers = arrow::compute::cast(table.column(2), &words).expect("words");
+    let narrow = arrow::array::RecordBatch::try_from_iter(vec![
+        ("distance", table.column(0).clone()),
+        ("hour", hours),
+        ("carrier", carriers),
+        ("origin", table.column(3).clone()),
+    ])
+    .expect("columns of one length");
+    let same = client::predict(&serving.running.url, None, &narrow)
+        .await
+        .expect("it answers");
+    assert_eq!(
+        same.predictions, scored.predictions,
+        "how a column is stored does not matter"
+    );
     let wrong = table.project(&[0, 1, 2]).expect("columns");
     let error = client::predict(&serving.running.url, None, &wrong)
         .await

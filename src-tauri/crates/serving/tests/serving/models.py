@@ -70,6 +70,20 @@ with open(os.path.join(out, "tensor.json"), "w") as file:
     json.dump({"rows": arrays[:5].tolist(), "predictions": tensor.predict(arrays[:5]).tolist()}, file)
 
 
+class Weekday(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input["when"].dt.dayofweek
+
+
+days = pd.DataFrame({"when": pd.to_datetime(["2013-01-01T10:00:00", "2013-01-05T00:00:00"])})
+mlflow.pyfunc.save_model(
+    os.path.join(out, "weekday"),
+    python_model=Weekday(),
+    signature=infer_signature(days, pd.Series([1])),
+    input_example=days,
+)
+
+
 class Doubler(mlflow.pyfunc.PythonModel):
     """Prints, waits and dies on request: what real models do by accident."""
 

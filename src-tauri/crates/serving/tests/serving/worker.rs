@@ -184,3 +184,46 @@ async fn more_requests_than_can_wait_are_refused_at_once() {
     );
     serving.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_are_read_in_every_spelling() {
+    let serving = Serving::start(Deployment::of("weekday", RuntimeKind::Python)).await;
+    // A Saturday: as text, and in milliseconds as pandas writes them.
+    for when in [
+        json!("2013-01-05T10:30:00"),
+        json!("2013-01-05"),
+        json!(1_357_381_800_000_i64),
+    ] {
+        let response = serving
+            .post(
+                "/invocations",
+                &json!({ "dataframe_records": [{ "when": when }] }),
+            )
+            .await;
+        assert_eq!(
+            response.body["predictions"],
+            json!([5]),
+            "{when}: {}",
+            response.body
+        );
+    }
+    let wrong = serving
+        .post(
+            "/invocations",
+            &json!({ "dataframe_records": [{ "when": "soon" }] }),
+        )
+        .await;
+    assert_eq!(wrong.status, 400, "{}", wrong.body);
+    let time =
+        arrow::array::TimestampNanosecondArray::from_iter_values([1_357_381_800_000_000_000]);
+    let table = arrow::array::RecordBatch::try_from_iter(vec![(
+        "when",
+        std::sync::Arc::new(time) as arrow::array::ArrayRef,
+    )])
+    .expect("one column");
+    let scored = client::predict(&serving.running.url, None, &table)
+        .await
+        .expect("it answers");
+    assert_eq!(scored.predictions, [json!(5)]);
+    serving.end().await;
+}
