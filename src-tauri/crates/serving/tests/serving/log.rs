@@ -275,7 +275,7 @@ async fn a_whole_table_is_scored_in_batches() {
         predictions::read(deployment.path(), &Query::default())
             .expect("it can be read")
             .len(),
-        2500
+        5000
     );
 }
 
