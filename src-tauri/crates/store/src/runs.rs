@@ -223,27 +223,33 @@ pub fn log(
 ) -> Result<Result<(), ParamConflict>> {
     let id = id.clone();
     store.write(move |tx| {
+        // All are looked at before anything is written: a refusal is an answer, and an answer is committed.
+        let mut fresh: BTreeMap<&str, &str> = BTreeMap::new();
         for (key, value) in &params {
-            let old: Option<String> = tx
+            let stored: Option<String> = tx
                 .prepare_cached("SELECT value FROM params WHERE run_id = ?1 AND key = ?2")?
                 .query_row(params![id.as_str(), key], |row| row.get(0))
                 .optional()?;
-            match old {
-                Some(old) if old != *value => {
+            match stored
+                .as_deref()
+                .or_else(|| fresh.get(key.as_str()).copied())
+            {
+                Some(old) if old != value => {
                     return Ok(Err(ParamConflict {
                         key: key.clone(),
-                        old,
+                        old: old.to_owned(),
                         new: value.clone(),
                     }));
                 }
                 Some(_) => {}
                 None => {
-                    tx.prepare_cached(
-                        "INSERT INTO params (run_id, key, value) VALUES (?1, ?2, ?3)",
-                    )?
-                    .execute(params![id.as_str(), key, value])?;
+                    fresh.insert(key, value);
                 }
             }
+        }
+        for (key, value) in fresh {
+            tx.prepare_cached("INSERT INTO params (run_id, key, value) VALUES (?1, ?2, ?3)")?
+                .execute(params![id.as_str(), key, value])?;
         }
         for (key, value) in &tags {
             put_tag(tx, &id, key, value)?;
