@@ -6,7 +6,14 @@ use lapwing_store::runs::{self, Metric, Point};
 use crate::writer::{open, run};
 
 fn metric(step: i64, timestamp: i64, value: f64) -> Metric {
-    Metric { key: "auc".to_owned(), point: Point { step, timestamp: Timestamp(timestamp), value } }
+    Metric {
+        key: "auc".to_owned(),
+        point: Point {
+            step,
+            timestamp: Timestamp(timestamp),
+            value,
+        },
+    }
 }
 
 #[test]
@@ -20,9 +27,14 @@ fn the_latest_value_has_the_greatest_step_then_time_then_value() {
         (metric(1, 11, 0.1), 0.2),
         (metric(1, 11, 0.3), 0.3),
     ] {
-        runs::log(&store, &id, vec![one], Vec::new(), Vec::new()).expect("it is logged").expect("no clash");
+        runs::log(&store, &id, vec![one], Vec::new(), Vec::new())
+            .expect("it is logged")
+            .expect("no clash");
         let data = runs::data(&store, &id).expect("the run reads");
-        assert_eq!(data.metrics.get("auc").map(|point| point.value), Some(latest));
+        assert_eq!(
+            data.metrics.get("auc").map(|point| point.value),
+            Some(latest)
+        );
     }
 }
 
@@ -30,14 +42,28 @@ fn the_latest_value_has_the_greatest_step_then_time_then_value() {
 fn values_that_are_no_numbers_come_back_as_they_were() {
     let (_folder, _workspace, store) = open();
     let id = run(&store);
-    let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MIN_POSITIVE];
-    let metrics = (0..).zip(values).map(|(step, value)| metric(step, 7, value)).collect();
-    runs::log(&store, &id, metrics, Vec::new(), Vec::new()).expect("it is logged").expect("no clash");
+    let values = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -0.0,
+        f64::MIN_POSITIVE,
+    ];
+    let metrics = (0..)
+        .zip(values)
+        .map(|(step, value)| metric(step, 7, value))
+        .collect();
+    runs::log(&store, &id, metrics, Vec::new(), Vec::new())
+        .expect("it is logged")
+        .expect("no clash");
     let back = runs::history(&store, &id, "auc").expect("the history reads");
     assert_eq!(back.len(), values.len());
     for (point, value) in back.iter().zip(values) {
         let same = point.value == value || (point.value.is_nan() && value.is_nan());
-        assert!(same && point.timestamp == Timestamp(7), "{value} came back as {point:?}");
+        assert!(
+            same && point.timestamp == Timestamp(7),
+            "{value} came back as {point:?}"
+        );
     }
 }
 
@@ -46,13 +72,23 @@ fn a_parameter_with_another_value_refuses_the_whole_batch() {
     let (_folder, _workspace, store) = open();
     let id = run(&store);
     let depth = |value: &str| vec![("depth".to_owned(), value.to_owned())];
-    runs::log(&store, &id, Vec::new(), depth("6"), Vec::new()).expect("it is logged").expect("it is new");
-    runs::log(&store, &id, Vec::new(), depth("6"), Vec::new()).expect("it is logged").expect("the same again is no clash");
+    runs::log(&store, &id, Vec::new(), depth("6"), Vec::new())
+        .expect("it is logged")
+        .expect("it is new");
+    runs::log(&store, &id, Vec::new(), depth("6"), Vec::new())
+        .expect("it is logged")
+        .expect("the same again is no clash");
     let mut params = vec![("rate".to_owned(), "0.1".to_owned())];
     params.extend(depth("7"));
-    let clash = runs::log(&store, &id, vec![metric(0, 0, 1.0)], params, Vec::new()).expect("it is answered");
+    let clash = runs::log(&store, &id, vec![metric(0, 0, 1.0)], params, Vec::new())
+        .expect("it is answered");
     assert_eq!(clash.map_err(|clash| clash.old), Err("6".to_owned()));
     let data = runs::data(&store, &id).expect("the run reads");
-    assert_eq!(data.params.len(), 1, "nothing of the refused batch stays: {:?}", data.params);
+    assert_eq!(
+        data.params.len(),
+        1,
+        "nothing of the refused batch stays: {:?}",
+        data.params
+    );
     assert!(data.metrics.is_empty());
 }

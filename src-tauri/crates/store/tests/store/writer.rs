@@ -36,8 +36,15 @@ fn insert(store: &Store, id: &RunId, experiment_id: i64) -> lapwing_store::Resul
 }
 
 fn loss(step: i64) -> Vec<Metric> {
-    let point = Point { step, timestamp: Timestamp(step), value: 0.5 };
-    vec![Metric { key: "loss".to_owned(), point }]
+    let point = Point {
+        step,
+        timestamp: Timestamp(step),
+        value: 0.5,
+    };
+    vec![Metric {
+        key: "loss".to_owned(),
+        point,
+    }]
 }
 
 #[test]
@@ -51,14 +58,26 @@ fn writers_of_two_stores_on_one_folder_never_find_it_locked() {
             let id = &id;
             scope.spawn(move || {
                 for write in 0..WRITES {
-                    let logged = runs::log(store, id, loss(thread * WRITES + write), Vec::new(), Vec::new());
-                    logged.expect("waiting for the other store is not a failure").expect("there is no parameter to clash");
+                    let logged = runs::log(
+                        store,
+                        id,
+                        loss(thread * WRITES + write),
+                        Vec::new(),
+                        Vec::new(),
+                    );
+                    logged
+                        .expect("waiting for the other store is not a failure")
+                        .expect("there is no parameter to clash");
                 }
             });
         }
     });
     let points = runs::history(&second, &id, "loss").expect("the history reads");
-    assert_eq!(points.len() as i64, THREADS * WRITES, "every acknowledged value is there once");
+    assert_eq!(
+        points.len() as i64,
+        THREADS * WRITES,
+        "every acknowledged value is there once"
+    );
 }
 
 #[test]
@@ -75,20 +94,29 @@ fn stores_that_open_a_new_folder_at_once_make_one_schema() {
 #[test]
 fn work_that_fails_takes_back_only_its_own_part() {
     let (_folder, _workspace, store) = open();
-    let ids: Vec<(RunId, bool)> = (0..THREADS * 4).map(|number| (RunId::random(), number % 2 == 0)).collect();
+    let ids: Vec<(RunId, bool)> = (0..THREADS * 4)
+        .map(|number| (RunId::random(), number % 2 == 0))
+        .collect();
     // All at once, so that good and bad work share commits.
     std::thread::scope(|scope| {
         for (id, good) in &ids {
             let store = &store;
             scope.spawn(move || {
                 let experiment = if *good { 0 } else { 4711 };
-                assert_eq!(insert(store, id, experiment).is_ok(), *good, "only an unknown experiment is refused");
+                assert_eq!(
+                    insert(store, id, experiment).is_ok(),
+                    *good,
+                    "only an unknown experiment is refused"
+                );
             });
         }
     });
     for (id, good) in ids {
         let found = runs::get(&store, &id).expect("the run reads").is_some();
-        assert_eq!(found, good, "a neighbour's failure neither removes nor leaves a row");
+        assert_eq!(
+            found, good,
+            "a neighbour's failure neither removes nor leaves a row"
+        );
     }
 }
 
@@ -99,5 +127,10 @@ fn a_change_is_told_to_the_other_store() {
     let mut feed = Feed::from_now(&other);
     let id = run(&store);
     let changes = feed.poll().expect("the feed reads");
-    assert!(changes.iter().any(|change| change.id.as_deref() == Some(id.as_str())), "the run is named: {changes:?}");
+    assert!(
+        changes
+            .iter()
+            .any(|change| change.id.as_deref() == Some(id.as_str())),
+        "the run is named: {changes:?}"
+    );
 }
