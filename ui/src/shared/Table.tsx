@@ -110,7 +110,6 @@ export function Table<R>(props: TableProps<R>) {
       role="grid"
       aria-label={label}
       aria-rowcount={rows.length}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a grid is driven by the arrow keys
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
