@@ -27,7 +27,7 @@ export default function AutomationPage() {
       <Asked query={rows}>
         {(answer) =>
           answer.length === 0 ? (
-            <Empty title="No automations yet" cli="lapwing policy --help">
+            <Empty title="No automations yet" cli="lapwing automations list">
               Add a policy to lapwing.toml that retrains when the monitor says so.
             </Empty>
           ) : (

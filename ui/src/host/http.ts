@@ -35,7 +35,7 @@ export function httpHost(): Host {
           code: "missing",
           name: "ui.unreachable",
           message: "Lapwing does not answer",
-          hint: "Start it with `lapwing serve` and reload this page.",
+          hint: "Start it with `lapwing server` and reload this page.",
         });
       }
       const text = await response.text();

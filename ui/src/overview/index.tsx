@@ -1,5 +1,130 @@
-import { Page } from "../shared/ui";
+import { GitBranch } from "lucide-react";
+import { useAction, useCommand } from "../api/client";
+import type { NextAction, Overview } from "../api/generated";
+import { plural } from "../shared/format";
+import { pathTo, useGo } from "../shared/place";
+import { Asked, Failure } from "../shared/states";
+import { useProject } from "../shared/stored";
+import { Button, Page, StateMark, Tag } from "../shared/ui";
+import { Lap } from "./Lap";
+import "./overview.css";
 
-export default function P() {
-  return <Page title="overview">{null}</Page>;
+/** One button: what a person would do next. */
+function Next({ next, project }: { next: NextAction; project: string }) {
+  const go = useGo();
+  const run = useAction("pipeline.run", { onDone: ({ run_id }) => run_id && go("/pipeline") });
+  const deploy = useAction("deployments.deploy", { onDone: ({ job }) => go(pathTo("jobs", job)) });
+  const retrain = useAction("automations.run", { onDone: ({ job }) => go(pathTo("jobs", job)) });
+  switch (next.kind) {
+    case "add_data":
+      return (
+        <Button kind="primary" onClick={() => go("/data")}>
+          Add data
+        </Button>
+      );
+    case "run":
+      return (
+        <Button
+          kind="primary"
+          busy={run.isPending}
+          title={`${plural(next.stale, "stage")} would run`}
+          onClick={() => run.mutate({ project, stages: [], force: false, target: "process", set: [] })}
+        >
+          Run
+        </Button>
+      );
+    case "follow_run":
+      return (
+        <Button kind="primary" onClick={() => go(pathTo("runs", next.run_id))}>
+          Follow the run
+        </Button>
+      );
+    case "deploy":
+      return (
+        <Button
+          kind="primary"
+          busy={deploy.isPending}
+          title={next.model_uri}
+          onClick={() =>
+            deploy.mutate({ model: next.model_uri, name: next.name, port: null, target: "process", project })
+          }
+        >
+          Deploy
+        </Button>
+      );
+    case "open_monitor":
+      return (
+        <Button kind="primary" onClick={() => go(pathTo("monitors", next.deployment))}>
+          Open the monitor
+        </Button>
+      );
+    case "retrain":
+      return (
+        <Button
+          kind="primary"
+          busy={retrain.isPending}
+          onClick={() => retrain.mutate({ project, name: next.policy })}
+        >
+          Retrain
+        </Button>
+      );
+    case "nothing":
+      return null;
+  }
+}
+
+/** The tone of the sentence: that of the worst station. */
+function worst(overview: Overview): "failed" | "stale" | "good" {
+  const states = overview.stations.map(({ state }) => state);
+  return states.includes("failed") ? "failed" : states.includes("stale") ? "stale" : "good";
+}
+
+function quietSentence(overview: Overview): string {
+  if (overview.stations.every(({ state }) => state === "empty")) {
+    return "Nothing has happened here yet. The lap starts with data.";
+  }
+  if (overview.stations.some(({ state }) => state === "running"))
+    return "Work is going on. Nothing needs you now.";
+  return "Nothing needs attention.";
+}
+
+export default function OverviewPage() {
+  const [project] = useProject();
+  const overview = useCommand(
+    "overview.get",
+    { project: project ?? "" },
+    {
+      enabled: project !== null,
+      every: (answer) => (answer?.stations.some(({ state }) => state === "running") ? 2500 : 15_000),
+    },
+  );
+  return (
+    <Page
+      title={overview.data?.project.name ?? "Overview"}
+      note={
+        overview.data?.project.commit ? (
+          <span className="line">
+            <GitBranch size={13} aria-hidden />
+            <span>{overview.data.project.branch ?? "detached"}</span>
+            <code>{overview.data.project.commit}</code>
+            <span className="cut">{overview.data.project.commit_message}</span>
+            {overview.data.project.dirty ? <Tag tone="stale">uncommitted changes</Tag> : null}
+          </span>
+        ) : null
+      }
+    >
+      <Asked query={overview} rows={8}>
+        {(answer) => (
+          <div className="overview">
+            {answer.project.config_error ? <Failure report={answer.project.config_error} /> : null}
+            <Lap stations={answer.stations}>
+              <StateMark tone={answer.attention ? worst(answer) : "good"} size={16} />
+              <p>{answer.attention ?? quietSentence(answer)}</p>
+              <Next next={answer.next} project={answer.project.path} />
+            </Lap>
+          </div>
+        )}
+      </Asked>
+    </Page>
+  );
 }

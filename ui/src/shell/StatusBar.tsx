@@ -29,7 +29,7 @@ export function StatusBar({
               <CopyButton text={status.tracking_url} label="Copy the tracking address" />
             </span>
           ) : (
-            <span className="status-item" title="Start it with `lapwing serve`">
+            <span className="status-item" title="Start it with `lapwing server`">
               <StateMark tone="idle" size={10} />
               Tracking off
             </span>

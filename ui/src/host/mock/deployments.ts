@@ -187,16 +187,14 @@ function monitor(): MonitorView {
           : { labels: HOURS, reference: bins(0), current: bins(drifted ? 2.2 : 0.2) },
       };
     }),
-    quality: names
-      .slice(1)
-      .map((column, index) => ({
-        column,
-        missing: column === "wind_speed" ? 0.081 : 0,
-        missing_reference: column === "wind_speed" ? 0.027 : 0,
-        new_categories: column === "carrier" ? ["G4", "OO"] : [],
-        out_of_range: index % 4 === 0 ? 0.002 : 0,
-        note: null,
-      })),
+    quality: names.slice(1).map((column, index) => ({
+      column,
+      missing: column === "wind_speed" ? 0.081 : 0,
+      missing_reference: column === "wind_speed" ? 0.027 : 0,
+      new_categories: column === "carrier" ? ["G4", "OO"] : [],
+      out_of_range: index % 4 === 0 ? 0.002 : 0,
+      note: null,
+    })),
     performance: Array.from({ length: 14 }, (_, index) => ({
       from: NOW - (14 - index) * 12 * HOUR,
       to: NOW - (13 - index) * 12 * HOUR,
