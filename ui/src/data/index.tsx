@@ -1,5 +1,12 @@
-import { Page } from "../shared/ui";
+import { usePlace } from "../shared/place";
+import { useProject } from "../shared/stored";
+import { Dataset } from "./Dataset";
+import { Datasets } from "./Datasets";
 
-export default function P() {
-  return <Page title="data">{null}</Page>;
+export default function DataPage() {
+  const { rest } = usePlace();
+  const [project] = useProject();
+  if (!project) return null;
+  const path = rest.join("/");
+  return path === "" ? <Datasets project={project} /> : <Dataset key={path} project={project} path={path} />;
 }

@@ -84,7 +84,6 @@ export function LogText({ text, ended, empty }: { text: string; ended: boolean; 
         className="log"
         role="log"
         aria-label="Log"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled with the arrow keys
         tabIndex={0}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
           setFollow(scrollHeight - scrollTop - clientHeight < 40)
