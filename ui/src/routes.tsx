@@ -1,6 +1,8 @@
 // One page per noun; a page reads the rest of the address itself with `usePlace`.
+
+import { parseHref } from "@tanstack/history";
 import {
-  createHashHistory,
+  createBrowserHistory,
   createRootRoute,
   createRoute,
   createRouter,
@@ -52,6 +54,14 @@ function Current() {
   );
 }
 
+/** Everything after `#`. The ready-made hash history mixes the page's own `?search` into it. */
+function hashHistory() {
+  return createBrowserHistory({
+    parseLocation: () => parseHref(window.location.hash.slice(1) || "/", window.history.state),
+    createHref: (href) => `${window.location.pathname}${window.location.search}#${href}`,
+  });
+}
+
 export function createAppRouter() {
   const root = createRootRoute({
     component: () => (
@@ -65,7 +75,7 @@ export function createAppRouter() {
   const index = createRoute({ getParentRoute: () => root, path: "/", component: Current });
   return createRouter({
     routeTree: root.addChildren([index, all]),
-    history: createHashHistory(),
+    history: hashHistory(),
     parseSearch: (text) => parseSearch(text),
     stringifySearch: (search) => printSearch(search),
   });

@@ -8,13 +8,13 @@ import { Button, Id, Tag, Time, type Tone } from "../shared/ui";
 import "./data.css";
 
 const VERSIONS: Column<DataVersion>[] = [
-  { key: "short", title: "Commit", width: "96px", cell: (row) => <code>{row.short}</code> },
-  { key: "message", title: "Message", width: "minmax(180px, 1fr)", cell: (row) => row.message },
-  { key: "author", title: "Author", width: "120px", cell: (row) => row.author },
+  { key: "short", title: "Commit", width: "68px", cell: (row) => <code>{row.short}</code> },
+  { key: "message", title: "Message", width: "minmax(140px, 1fr)", cell: (row) => row.message },
+  { key: "author", title: "Author", width: "88px", cell: (row) => row.author },
   { key: "size", title: "Size", width: "80px", numeric: true, cell: (row) => bytes(row.size) },
   { key: "files", title: "Files", width: "60px", numeric: true, cell: (row) => count(row.files) },
-  { key: "hash", title: "Hash", width: "110px", cell: (row) => <Id id={row.hash} /> },
-  { key: "at", title: "When", width: "100px", cell: (row) => <Time at={row.at} /> },
+  { key: "hash", title: "Hash", width: "90px", cell: (row) => <Id id={row.hash} /> },
+  { key: "at", title: "When", width: "80px", cell: (row) => <Time at={row.at} /> },
 ];
 
 const DIFF: Record<DiffRow["kind"], { tone: Tone; word: string }> = {

@@ -29,7 +29,7 @@ export function figure(value: number | null | undefined): string {
   if (Number.isInteger(value) && size < 1e7) return count(value);
   if (size >= 1e7 || size < 1e-4) return value.toExponential(2);
   if (size >= 1000) return count(Math.round(value * 10) / 10);
-  if (size >= 1) return value.toFixed(size >= 100 ? 1 : 3);
+  if (size >= 1) return String(Number(value.toPrecision(4)));
   return value.toFixed(size < 0.01 ? 5 : 4);
 }
 

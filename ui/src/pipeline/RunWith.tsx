@@ -1,0 +1,111 @@
+import { useState } from "react";
+import type { StageRow, StartRun, Status } from "../api/generated";
+import { Dialog } from "../shared/Dialog";
+import { Button, Field } from "../shared/ui";
+
+/** One `key=value` a line; what is not one is named. */
+export function parseSettings(text: string): { set: string[]; wrong: string | null } {
+  const set = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  return { set, wrong: set.find((line) => !/^[^=\s]+=.*$/.test(line)) ?? null };
+}
+
+export function RunWith({
+  project,
+  stages,
+  status,
+  open,
+  onOpenChange,
+  onRun,
+}: {
+  project: string;
+  stages: StageRow[];
+  status: Status | undefined;
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  onRun: (input: StartRun) => void;
+}) {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [force, setForce] = useState(false);
+  const [target, setTarget] = useState<"process" | "docker">("process");
+  const [settings, setSettings] = useState("");
+  const { set, wrong } = parseSettings(settings);
+  const toggle = (name: string) => {
+    const next = new Set(chosen);
+    if (!next.delete(name)) next.add(name);
+    setChosen(next);
+  };
+  const known = stages.flatMap(({ params }) => params.map((line) => line.replace(" = ", "=")));
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title="Run with…"
+      actions={
+        <>
+          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
+          <Button
+            kind="primary"
+            disabled={wrong !== null}
+            onClick={() => {
+              onOpenChange(false);
+              onRun({ project, stages: [...chosen], force, target, set });
+            }}
+          >
+            Start
+          </Button>
+        </>
+      }
+    >
+      <fieldset className="plain-set">
+        <legend>Stages</legend>
+        <p className="faint">None chosen means the whole pipeline. What a stage needs runs too.</p>
+        <div className="stage-choices">
+          {stages.map(({ name }) => (
+            <label key={name} className="line">
+              <input type="checkbox" checked={chosen.has(name)} onChange={() => toggle(name)} />
+              <span className="cut">{name}</span>
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      <label className="line">
+        <input type="checkbox" checked={force} onChange={(event) => setForce(event.target.checked)} />
+        <span>Run also what is up to date</span>
+      </label>
+      <fieldset className="plain-set">
+        <legend>Where</legend>
+        <div className="segments">
+          <button type="button" aria-pressed={target === "process"} onClick={() => setTarget("process")}>
+            Process
+          </button>
+          <button type="button" aria-pressed={target === "docker"} onClick={() => setTarget("docker")}>
+            Docker
+          </button>
+        </div>
+        {target === "docker" && status?.docker === false ? (
+          <p className="state-stale">Docker is not reachable.</p>
+        ) : null}
+      </fieldset>
+      <Field
+        label="Parameters"
+        hint={
+          wrong
+            ? `“${wrong}” is not key=value`
+            : "One key=value a line, written to the parameter file before the run"
+        }
+      >
+        <textarea
+          className="input mono"
+          rows={3}
+          value={settings}
+          aria-invalid={wrong !== null}
+          placeholder={known.slice(0, 2).join("\n") || "train.learning_rate=0.05"}
+          onChange={(event) => setSettings(event.target.value)}
+        />
+      </Field>
+    </Dialog>
+  );
+}

@@ -1,0 +1,127 @@
+import { useQueries } from "@tanstack/react-query";
+import { call, useCommand } from "../api/client";
+import type { ComparedValue, Comparison } from "../api/generated";
+import { seriesToken } from "../shared/colors";
+import { NONE } from "../shared/format";
+import { type Line, LineChart } from "../shared/LineChart";
+import { pathTo, usePlace } from "../shared/place";
+import { Asked, Empty } from "../shared/states";
+import { Page, Section, State, Tabs, To } from "../shared/ui";
+import { RUN } from "../shared/words";
+import { differingFirst } from "./runs";
+import "./runs.css";
+
+const MOST_POINTS = 1000;
+const MOST_CHARTS = 24;
+
+function Values({ title, rows }: { title: string; rows: ComparedValue[] }) {
+  if (rows.length === 0) return null;
+  return (
+    <tbody>
+      <tr className="compare-group">
+        <th scope="rowgroup">{title}</th>
+      </tr>
+      {differingFirst(rows).map(({ key, values, differs }) => (
+        <tr key={key} data-same={!differs || undefined}>
+          <th scope="row" title={key}>
+            {key}
+          </th>
+          {values.map((value, index) => (
+            <td key={index} title={value ?? undefined}>
+              {value ?? NONE}
+            </td>
+          ))}
+        </tr>
+      ))}
+    </tbody>
+  );
+}
+
+function Side({ comparison }: { comparison: Comparison }) {
+  return (
+    <div className="compare">
+      <table>
+        <thead>
+          <tr>
+            <th aria-label="Key" />
+            {comparison.runs.map((run, index) => (
+              <th key={run.run_id} scope="col">
+                <span className="line">
+                  <i className="swatch" style={{ background: `var(--${seriesToken(index)})` }} />
+                  <To to={pathTo("runs", run.run_id)} className="cut">
+                    {run.name}
+                  </To>
+                </span>
+                <State tone={RUN[run.status].tone}>{RUN[run.status].word}</State>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <Values title="Metrics" rows={comparison.metrics} />
+        <Values title="Parameters" rows={comparison.params} />
+        <Values title="Data" rows={comparison.data} />
+      </table>
+    </div>
+  );
+}
+
+function CompareChart({ metric, comparison }: { metric: string; comparison: Comparison }) {
+  const series = useQueries({
+    queries: comparison.runs.map(({ run_id, status }) => {
+      const input = { run_id, key: metric, max_points: MOST_POINTS };
+      return {
+        queryKey: ["runs.metric", input],
+        queryFn: () => call("runs.metric", input),
+        refetchInterval: status === "RUNNING" ? 2500 : (false as const),
+      };
+    }),
+  });
+  const lines = comparison.runs.map((run, index): Line => {
+    const points = series[index]?.data?.points ?? [];
+    return {
+      name: run.name,
+      color: index,
+      points: points.map(({ step, value }, at) => ({ x: step ?? at, y: value })),
+    };
+  });
+  return <LineChart title={metric} lines={lines} sync="compare" />;
+}
+
+export function Compare({ ids }: { ids: string[] }) {
+  const place = usePlace();
+  const comparison = useCommand("runs.compare", { run_ids: ids }, { enabled: ids.length > 0 });
+  const tab = place.search.tab ?? "values";
+  return (
+    <Page title={`Compare ${ids.length} runs`} crumbs={[["Runs", "/runs"]]} flush>
+      <Tabs
+        label="Comparison"
+        tabs={[
+          ["values", "Values"],
+          ["charts", "Charts"],
+        ]}
+        current={tab}
+        onChange={(next) => place.set({ tab: next })}
+      />
+      {ids.length === 0 ? (
+        <Empty title="No runs selected" cli="lapwing runs compare ID ID">
+          Select two rows or more in the list of runs.
+        </Empty>
+      ) : (
+        <Asked query={comparison}>
+          {(answer) =>
+            tab === "charts" ? (
+              <div className="charts">
+                {answer.metrics.slice(0, MOST_CHARTS).map(({ key }) => (
+                  <CompareChart key={key} metric={key} comparison={answer} />
+                ))}
+                {answer.metrics.length === 0 ? <Section title="No metrics to draw">{null}</Section> : null}
+              </div>
+            ) : (
+              <Side comparison={answer} />
+            )
+          }
+        </Asked>
+      )}
+    </Page>
+  );
+}
