@@ -2,7 +2,7 @@ import { useQueries } from "@tanstack/react-query";
 import { call, useCommand } from "../api/client";
 import type { ComparedValue, Comparison } from "../api/generated";
 import { seriesToken } from "../shared/colors";
-import { NONE } from "../shared/format";
+import { figure, NONE } from "../shared/format";
 import { type Line, LineChart } from "../shared/LineChart";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
@@ -13,6 +13,12 @@ import "./runs.css";
 
 const MOST_POINTS = 1000;
 const MOST_CHARTS = 24;
+
+/** Long decimals are rounded for reading; the whole value is in the title. */
+function shownValue(value: string | null): string {
+  if (value === null) return NONE;
+  return /^-?\d+\.\d{5,}$/.test(value) ? figure(Number(value)) : value;
+}
 
 function Values({ title, rows }: { title: string; rows: ComparedValue[] }) {
   if (rows.length === 0) return null;
@@ -28,7 +34,7 @@ function Values({ title, rows }: { title: string; rows: ComparedValue[] }) {
           </th>
           {values.map((value, index) => (
             <td key={index} title={value ?? undefined}>
-              {value ?? NONE}
+              {shownValue(value)}
             </td>
           ))}
         </tr>

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { seriesToken, token } from "./colors";
-import { figure, when } from "./format";
+import { count, figure, when } from "./format";
 import { IconButton } from "./ui";
 import "./chart.css";
 
@@ -46,6 +46,13 @@ export function smoothed(line: Line, weight: number): Line {
     return { x, y: last };
   });
   return { ...line, points };
+}
+
+/** Ticks are round numbers: no trailing zeros. */
+function axisText(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e7 || size < 1e-4)) return value.toExponential(0);
+  return count(Number(value.toPrecision(6)));
 }
 
 function save(name: string, href: string): void {
@@ -147,7 +154,10 @@ export function LineChart(props: LineChartProps) {
         {
           ...axis,
           size: 52,
-          values: (_, splits) => splits.map((value) => (value === null ? "" : format(value))),
+          values: (_, splits) =>
+            splits.map((value) =>
+              value === null ? "" : format === figure ? axisText(value) : format(value),
+            ),
         },
       ],
       series: [

@@ -1,0 +1,138 @@
+import { Square } from "lucide-react";
+import { useAction, useCommand } from "../api/client";
+import type { JobRow } from "../api/generated";
+import { duration, NONE, plural } from "../shared/format";
+import { pathTo, usePlace } from "../shared/place";
+import { Asked, Empty } from "../shared/states";
+import { useProject } from "../shared/stored";
+import { type Column, Table } from "../shared/Table";
+import { IconButton, Page, State, Time, To, useNow } from "../shared/ui";
+import { JOB } from "../shared/words";
+
+export function isGoing(job: JobRow): boolean {
+  return job.status === "running" || job.status === "queued";
+}
+
+export function jobTime(job: JobRow, now: number): number | null {
+  if (job.started === null) return null;
+  return job.ended === null ? (job.status === "running" ? now - job.started : null) : job.ended - job.started;
+}
+
+function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {
+  return [
+    {
+      key: "title",
+      title: "Job",
+      width: "minmax(180px, 2fr)",
+      cell: (row) => <span title={row.title}>{row.title}</span>,
+      order: (row) => row.title,
+    },
+    {
+      key: "status",
+      title: "State",
+      width: "100px",
+      cell: (row) => <State tone={JOB[row.status].tone}>{JOB[row.status].word}</State>,
+      order: (row) => row.status,
+    },
+    {
+      key: "outcome",
+      title: "Outcome",
+      width: "minmax(100px, 1fr)",
+      cell: (row) => <span className="quiet">{row.outcome}</span>,
+    },
+    { key: "target", title: "Where", width: "72px", cell: (row) => row.target, order: (row) => row.target },
+    {
+      key: "project",
+      title: "Project",
+      width: "minmax(90px, 1fr)",
+      cell: (row) => <span title={row.project ?? undefined}>{row.project?.split("/").pop() ?? NONE}</span>,
+      order: (row) => row.project,
+    },
+    {
+      key: "run",
+      title: "Run",
+      width: "80px",
+      cell: (row) => (row.run_id ? <To to={pathTo("runs", row.run_id)}>{row.run_id.slice(0, 8)}</To> : NONE),
+    },
+    {
+      key: "created",
+      title: "Started",
+      width: "84px",
+      cell: (row) => <Time at={row.started ?? row.created} />,
+      order: (row) => row.created,
+    },
+    {
+      key: "took",
+      title: "Took",
+      width: "84px",
+      numeric: true,
+      cell: (row) => duration(jobTime(row, now)),
+      order: (row) => jobTime(row, now),
+    },
+    {
+      key: "stop",
+      title: "",
+      width: "28px",
+      cell: (row) =>
+        isGoing(row) ? (
+          <IconButton
+            label={`Stop ${row.title}`}
+            icon={Square}
+            onClick={(event) => {
+              event.stopPropagation();
+              stop(row.id);
+            }}
+          />
+        ) : null,
+    },
+  ];
+}
+
+export function Jobs() {
+  const place = usePlace();
+  const [project] = useProject();
+  const now = useNow(1000);
+  const here = place.search.here === "1";
+  const jobs = useCommand(
+    "jobs.list",
+    { project: here ? project : null, run_id: null },
+    { every: (answer) => (answer?.some(isGoing) ? 1500 : 10_000) },
+  );
+  const stop = useAction("jobs.stop", { done: "Stopped" });
+  const going = jobs.data?.filter(isGoing).length ?? 0;
+  return (
+    <Page
+      title="Jobs"
+      note={jobs.data ? (going > 0 ? `${plural(going, "job")} going on` : "nothing is running") : null}
+      flush
+      actions={
+        <div className="segments">
+          <button type="button" aria-pressed={!here} onClick={() => place.set({ here: null })}>
+            All
+          </button>
+          <button type="button" aria-pressed={here} onClick={() => place.set({ here: "1" })}>
+            This project
+          </button>
+        </div>
+      }
+    >
+      <Asked query={jobs}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <Empty title="No jobs yet" cli="lapwing run">
+              Every command that Lapwing runs is listed here, with its log, also after the window was closed.
+            </Empty>
+          ) : (
+            <Table
+              label="Jobs"
+              rows={rows}
+              columns={columns(now, (id) => stop.mutate({ id }))}
+              id={({ id }) => id}
+              onOpen={({ id }) => place.go(pathTo("jobs", id))}
+            />
+          )
+        }
+      </Asked>
+    </Page>
+  );
+}
