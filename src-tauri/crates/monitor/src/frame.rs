@@ -229,6 +229,23 @@ impl Frame {
         texts(self.column(name)?)
     }
 
+    /// A column of times as milliseconds since 1970; whole numbers are taken as they are.
+    ///
+    /// # Errors
+    /// When there is none, or it holds no times.
+    pub fn millis(&self, name: &str) -> Result<Vec<Option<f64>>> {
+        let array = self.column(name)?;
+        let array = match array.data_type() {
+            DataType::Timestamp(_, zone) => cast(
+                array,
+                &DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, zone.clone()),
+            )?,
+            _ => Arc::clone(array),
+        };
+        let whole = cast(&array, &DataType::Int64)?;
+        Ok(numbers(&whole).unwrap_or_default())
+    }
+
     /// Only these columns, in this order.
     ///
     /// # Errors
@@ -556,4 +573,16 @@ fn read_json(path: &Path, part: &Part) -> Result<Frame> {
         Some(columns) => frame.select(columns),
         None => Ok(frame),
     }
+}
+
+/// A column of numbers.
+#[must_use]
+pub fn float_column(values: Vec<Option<f64>>) -> ArrayRef {
+    Arc::new(arrow::array::Float64Array::from(values))
+}
+
+/// A column of texts.
+#[must_use]
+pub fn text_column(values: Vec<Option<String>>) -> ArrayRef {
+    Arc::new(arrow::array::StringArray::from(values))
 }

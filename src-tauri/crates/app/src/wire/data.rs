@@ -27,7 +27,7 @@ pub struct DatasetRow {
     pub stage: Option<String>,
     pub state: DataState,
     pub size: Count,
-    pub files: Option<u32>,
+    pub files: Option<Count>,
     pub hash: Option<String>,
     pub is_dir: bool,
 }
@@ -46,7 +46,7 @@ pub struct AddedData {
     pub path: String,
     pub hash: String,
     pub size: Count,
-    pub files: Option<u32>,
+    pub files: Option<Count>,
     /// False when the same content was already tracked.
     pub changed: bool,
 }
@@ -75,7 +75,7 @@ pub struct DataVersion {
     pub at: Timestamp,
     pub hash: String,
     pub size: Count,
-    pub files: Option<u32>,
+    pub files: Option<Count>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]

@@ -23,4 +23,5 @@ pub use monitor::*;
 pub use pipeline::*;
 pub use project::*;
 pub use run::*;
+pub use table::{COMMANDS, dispatch};
 pub use typescript::typescript;

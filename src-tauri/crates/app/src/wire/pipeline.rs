@@ -136,4 +136,3 @@ pub struct ListJobs {
     pub project: Option<String>,
     pub run_id: Option<RunId>,
 }
-

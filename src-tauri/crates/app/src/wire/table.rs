@@ -1,9 +1,9 @@
 //! The command table: name, use case, input, answer, and what a success makes stale.
 
-
+use lapwing_core::{Report, Tag};
 
 use super::*;
-
+use crate::App;
 
 /// Calls `$row!{ … }` once with the whole table, so that dispatch and TypeScript come from the same lines.
 macro_rules! command_table {
@@ -29,7 +29,7 @@ macro_rules! command_table {
             "data.checkout" => data::checkout(CheckoutData) -> Vec<String>, [Data, Pipeline];
             "data.files" => data::files(InProject) -> Vec<FileRow>, [];
             "data.preview" => data::preview(PreviewData) -> Preview, [];
-            "data.profile" => data::profile(PreviewData) -> Nothing, [];
+            "data.profile" => data::profile(PreviewData) -> lapwing_monitor::profile::Profile, [];
             "data.push" => data::push(TransferData) -> Transferred, [];
             "data.pull" => data::pull(TransferData) -> Transferred, [Data, Pipeline];
 
@@ -90,3 +90,59 @@ macro_rules! command_table {
 }
 pub(super) use command_table;
 
+macro_rules! dispatch_rows {
+    ($($name:literal => $module:ident :: $function:ident ( $input:ty ) -> $answer:ty, [$($tag:ident),*];)*) => {
+        /// Runs the named command. Blocking: call it on a thread that may block.
+        ///
+        /// # Errors
+        /// When no command has that name, when `input` does not fit it, or when the use case fails.
+        pub fn dispatch(app: &App, name: &str, input: serde_json::Value) -> Result<serde_json::Value, Report> {
+            match name {
+                $($name => {
+                    let input: $input = parse(name, input)?;
+                    let answer: $answer = crate::$module::$function(app, input)?;
+                    let changed: &[Tag] = &[$(Tag::$tag),*];
+                    app.announce(changed);
+                    encode(name, &answer)
+                })*
+                unknown => Err(Report::new(
+                    lapwing_core::Code::NotFound,
+                    "rpc.unknown_command",
+                    format!("there is no command `{unknown}`"),
+                )),
+            }
+        }
+
+        /// The names of all commands, in the order of the table.
+        pub const COMMANDS: &[&str] = &[$($name),*];
+    };
+}
+command_table!(dispatch_rows);
+
+fn parse<T: serde::de::DeserializeOwned>(
+    name: &str,
+    input: serde_json::Value,
+) -> Result<T, Report> {
+    let input = if input.is_null() {
+        serde_json::Value::Object(serde_json::Map::new())
+    } else {
+        input
+    };
+    serde_json::from_value(input).map_err(|error| {
+        Report::new(
+            lapwing_core::Code::Invalid,
+            "rpc.bad_input",
+            format!("`{name}` cannot take this input: {error}"),
+        )
+    })
+}
+
+fn encode<T: serde::Serialize>(name: &str, answer: &T) -> Result<serde_json::Value, Report> {
+    serde_json::to_value(answer).map_err(|error| {
+        Report::new(
+            lapwing_core::Code::Internal,
+            "rpc.encode",
+            format!("the answer of `{name}` cannot be written as JSON: {error}"),
+        )
+    })
+}

@@ -43,17 +43,28 @@ pub fn typescript() -> Result<String, specta_typescript::Error> {
     types.register_mut::<Change>();
     let exporter = Typescript::default().header(HEADER);
     let mut text = exporter.export(&types, specta_serde::Format)?;
-    text.push_str("\n/** Every command: what it takes and what it answers. */\nexport type Commands = {\n");
+    text.push_str(
+        "\n/** Every command: what it takes and what it answers. */\nexport type Commands = {\n",
+    );
     for row in &rows {
         let input = primitives::reference(&exporter, &types, &row.input)?;
         let answer = primitives::reference(&exporter, &types, &row.answer)?;
-        writeln!(text, "\t\"{}\": {{ input: {input}; answer: {answer} }};", row.name)
-            .expect("writing to a String cannot fail");
+        writeln!(
+            text,
+            "\t\"{}\": {{ input: {input}; answer: {answer} }};",
+            row.name
+        )
+        .expect("writing to a String cannot fail");
     }
     text.push_str("};\n\n/** What a successful command makes stale. */\nexport const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {\n");
     for row in &rows {
-        let tags: Vec<String> = row.changes.iter().map(|tag| format!("\"{}\"", tag.as_str())).collect();
-        writeln!(text, "\t\"{}\": [{}],", row.name, tags.join(", ")).expect("writing to a String cannot fail");
+        let tags: Vec<String> = row
+            .changes
+            .iter()
+            .map(|tag| format!("\"{}\"", tag.as_str()))
+            .collect();
+        writeln!(text, "\t\"{}\": [{}],", row.name, tags.join(", "))
+            .expect("writing to a String cannot fail");
     }
     text.push_str("};\n");
     Ok(text)

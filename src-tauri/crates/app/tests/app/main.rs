@@ -1,1 +1,7 @@
-#[test] fn g(){ std::fs::write("/tmp/gen/generated.ts", lapwing_app::typescript().unwrap()).unwrap(); }
+//! What the crate promises beyond what the whole program's tests show.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step of a test should stop it where it is"
+)]
+
+mod typescript;

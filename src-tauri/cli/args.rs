@@ -1,0 +1,393 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+/// The whole life of a machine-learning model, on your own machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lapwing",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Print one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Work in this folder instead of the current one.
+    #[arg(short = 'C', long = "project", global = true, value_hint = ValueHint::DirPath)]
+    pub project: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make this folder a project: git and DVC layout if missing, and lapwing.toml.
+    Init { path: Option<PathBuf> },
+    /// Create a project from the bundled sample, clone one, or list those opened before.
+    #[command(subcommand)]
+    Projects(Projects),
+    /// Datasets and their versions.
+    #[command(subcommand)]
+    Data(Data),
+    /// What changed in data and pipeline; exit code 1 when something did.
+    Status {
+        /// Print nothing, only set the exit code.
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Run the stages that are stale, in order.
+    Run(Run),
+    /// Tracked runs.
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Commands that run or ran, here or in Docker.
+    #[command(subcommand)]
+    Jobs(Jobs),
+    /// Registered models.
+    #[command(subcommand)]
+    Models(Models),
+    /// Serve a model as an endpoint; prints its URL when it answers.
+    Deploy(Deploy),
+    /// Endpoints.
+    #[command(subcommand)]
+    Deployments(Deployments),
+    /// Send the rows of a file to an endpoint.
+    Predict {
+        name: String,
+        /// CSV, Parquet or JSON lines.
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        data: PathBuf,
+        /// Write the predictions here as CSV instead of printing them.
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+    /// Drift, quality, latency and accuracy of endpoints.
+    #[command(subcommand)]
+    Monitors(Monitors),
+    /// Policies that retrain, gate, release and roll back.
+    #[command(subcommand)]
+    Automations(Automations),
+    /// Storage that the project's data is pushed to and pulled from.
+    #[command(subcommand)]
+    Remotes(Remotes),
+    /// From a prediction, run, model, dataset or commit to everything that made it and that it made.
+    Trace { id: String },
+    /// Host the services without a window: MLflow API, monitors, automations.
+    Server(Server),
+    /// What is missing on this machine, and how to get it.
+    Doctor,
+    /// Once around the loop on the bundled sample, printing each step.
+    Demo(Demo),
+    /// Print a completion script for a shell.
+    Completions { shell: Shell },
+    /// Supervise one job.
+    #[command(name = "__supervise", hide = true)]
+    Supervise { folder: PathBuf },
+    /// Run one pipeline run's stages.
+    #[command(name = "__run", hide = true)]
+    Runner { run_id: String },
+    /// Serve one deployment.
+    #[command(name = "__gateway", hide = true)]
+    Gateway {
+        folder: PathBuf,
+        #[arg(long)]
+        bind: Option<String>,
+    },
+    /// Carry out one automation.
+    #[command(name = "__automation", hide = true)]
+    Automation { project: PathBuf, name: String },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Place {
+    Process,
+    Docker,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Projects {
+    /// Projects opened before.
+    List,
+    /// Remember a folder as a project and trust its commands.
+    Open { path: Option<PathBuf> },
+    /// Clone a project from a git URL.
+    Clone { url: String, path: PathBuf },
+    /// Create the bundled sample `flight-delays`.
+    Sample { path: Option<PathBuf> },
+    /// Take a project off the list; its folder stays.
+    Forget { path: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Track files or folders as a new version.
+    Add {
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+        /// Commit the version with this message.
+        #[arg(short, long)]
+        message: Option<String>,
+    },
+    /// What differs from the tracked version; exit code 1 when something does.
+    Status,
+    /// Bring the tracked versions back into the folder.
+    Checkout {
+        paths: Vec<PathBuf>,
+        /// Overwrite files whose content is nowhere else.
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Versions of a dataset, newest first.
+    Log { path: PathBuf },
+    /// What changed between two commits, or between one and the folder.
+    Diff { from: String, to: Option<String> },
+    /// First rows of a CSV or Parquet file.
+    Preview {
+        file: PathBuf,
+        #[arg(long, default_value_t = 10)]
+        rows: u32,
+        #[arg(long, default_value_t = 0)]
+        offset: u64,
+    },
+    /// Types, nulls, distinct values, quantiles and histograms of a file's columns.
+    Profile { file: PathBuf },
+    /// Send tracked content to a remote.
+    Push {
+        paths: Vec<PathBuf>,
+        #[arg(short, long)]
+        remote: Option<String>,
+    },
+    /// Fetch tracked content from a remote and check it out.
+    Pull {
+        paths: Vec<PathBuf>,
+        #[arg(short, long)]
+        remote: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Only these stages and what they need.
+    pub stages: Vec<String>,
+    /// Run even what is fresh.
+    #[arg(short, long)]
+    pub force: bool,
+    /// Show what would run and why, and run nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the commands run.
+    #[arg(long = "in", value_enum, default_value = "process")]
+    pub place: Place,
+    /// Set a parameter first: `train.rate=0.05`, or `file.yaml:key=value`.
+    #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Start it and return; it goes on by itself.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// Newest runs of this project, or of all.
+    List {
+        #[arg(long)]
+        all: bool,
+        #[arg(long, default_value_t = 20)]
+        max: u32,
+    },
+    /// One run: parameters, metrics, data, jobs, models.
+    Show { run_id: String },
+    /// Runs side by side.
+    Compare {
+        #[arg(required = true, num_args = 2..)]
+        run_ids: Vec<String>,
+    },
+    /// Runs that a filter finds, in MLflow's grammar: "metrics.auc > 0.7".
+    Search {
+        filter: String,
+        #[arg(long, value_name = "KEY")]
+        order_by: Vec<String>,
+        #[arg(long, default_value_t = 100)]
+        max: u32,
+    },
+    /// End a run that is going on.
+    Stop { run_id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Jobs {
+    /// Newest first.
+    List,
+    /// What a job printed.
+    Logs {
+        id: String,
+        /// Go on until it ends.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// End a job and everything that it started.
+    Stop { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    List,
+    Show {
+        name: String,
+    },
+    /// Point an alias at a version: `lapwing models alias flight-delays champion 3`.
+    Alias {
+        name: String,
+        alias: String,
+        version: Option<u32>,
+        /// Remove the alias.
+        #[arg(long)]
+        delete: bool,
+    },
+    /// Make a version from a run's model, a folder or a URI.
+    Register {
+        /// `runs:/ID/model`, a run id, or a folder with an MLmodel file.
+        source: String,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        alias: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// `NAME@ALIAS`, `models:/NAME/3`, `runs:/ID/model`, or a folder with an MLmodel file.
+    pub model: String,
+    #[arg(long)]
+    pub name: String,
+    #[arg(long)]
+    pub port: Option<u16>,
+    #[arg(long = "in", value_enum, default_value = "process")]
+    pub place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Deployments {
+    List,
+    Show {
+        name: String,
+    },
+    /// Start a stopped endpoint again.
+    Start {
+        name: String,
+    },
+    Stop {
+        name: String,
+    },
+    /// Serve an earlier revision again.
+    Rollback {
+        name: String,
+        /// The one before, without it.
+        revision: Option<u32>,
+    },
+    /// What the gateway printed.
+    Logs {
+        name: String,
+    },
+    /// Stop it and remove its revisions and prediction log.
+    Remove {
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Monitors {
+    List,
+    /// Drift, quality, performance and alerts of one endpoint.
+    Show {
+        name: String,
+    },
+    /// Join the truth to logged predictions: a file with `prediction_id` and `label`.
+    Labels {
+        name: String,
+        file: PathBuf,
+    },
+    /// Compare two files, column by column.
+    Drift {
+        #[arg(long)]
+        reference: PathBuf,
+        #[arg(long)]
+        current: PathBuf,
+        #[arg(long, value_enum, default_value = "corrected")]
+        mode: Mode,
+        /// Only these columns.
+        #[arg(long, value_delimiter = ',')]
+        columns: Vec<String>,
+    },
+    /// Alerts that are open, or all of them.
+    Alerts {
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Mode {
+    Corrected,
+    Evidently,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Automations {
+    List,
+    /// One policy and its last decisions.
+    Show {
+        name: String,
+    },
+    /// Retrain, gate and release now, whatever the trigger says.
+    Run {
+        name: String,
+    },
+    /// The audit trail.
+    Log,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Remotes {
+    List,
+    Add {
+        name: String,
+        url: String,
+        /// Use it where none is named.
+        #[arg(short, long)]
+        default: bool,
+    },
+    Remove {
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Server {
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// 0 chooses a free one.
+    #[arg(long, default_value_t = 5000)]
+    pub port: u16,
+    /// Clients must send it; required when the host is not loopback.
+    #[arg(long, env = "LAPWING_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Also serve the window's pages, for a machine without a screen.
+    #[arg(long, value_hint = ValueHint::DirPath, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "")]
+    pub ui: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the sample project is made; `~/lapwing-demo` without it.
+    pub path: Option<PathBuf>,
+    /// Do not open the window at the end.
+    #[arg(long)]
+    pub no_window: bool,
+}

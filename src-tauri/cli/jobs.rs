@@ -1,0 +1,92 @@
+//! `lapwing jobs …`.
+
+use std::process::ExitCode;
+
+use lapwing_app::jobs;
+use lapwing_app::wire::{JobRef, JobRow, JobStatus, ListJobs, Nothing, ReadLog};
+use lapwing_core::{JobId, Report};
+
+use super::args::Jobs;
+use super::{Context, Done, print};
+
+const LOG_CHUNK_BYTES: u32 = 256 * 1024;
+
+pub fn run(context: &Context, verb: Jobs) -> Done {
+    match verb {
+        Jobs::List => list(context),
+        Jobs::Logs { id, follow } => {
+            let id = jobs::find(&context.app, &id)?;
+            logs(context, &id, follow)
+        }
+        Jobs::Stop { id } => {
+            let id = jobs::find(&context.app, &id)?;
+            jobs::stop(&context.app, JobRef { id })?;
+            context
+                .out
+                .answer(&Nothing {}, |_| print::talk("Stopped."))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(context: &Context) -> Done {
+    let all = jobs::list(&context.app, ListJobs::default())?;
+    context.out.answer(&all, |all| {
+        if all.is_empty() {
+            return print::talk("No jobs yet. Start one with `lapwing run`.");
+        }
+        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+        print::table(&["id", "state", "title", "created", "took"], &rows);
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(job: &JobRow) -> Vec<String> {
+    let took = match (job.started, job.ended) {
+        (Some(started), Some(ended)) => print::duration(ended.millis_since(started)),
+        (_, None) | (None, _) => "–".to_owned(),
+    };
+    vec![
+        print::short(job.id.as_str()),
+        status_word(job.status).to_owned(),
+        job.title.clone(),
+        print::time(job.created),
+        took,
+    ]
+}
+
+/// The one word for a job's state, everywhere.
+pub fn status_word(status: JobStatus) -> &'static str {
+    match status {
+        JobStatus::Queued => "queued",
+        JobStatus::Running => "running",
+        JobStatus::Succeeded => "succeeded",
+        JobStatus::Failed => "failed",
+        JobStatus::Cancelled => "cancelled",
+        JobStatus::TimedOut => "timed out",
+        JobStatus::Lost => "lost",
+    }
+}
+
+fn logs(context: &Context, id: &JobId, follow: bool) -> Result<ExitCode, Report> {
+    let mut from = 0.0;
+    loop {
+        let chunk = jobs::log(
+            &context.app,
+            ReadLog {
+                id: id.clone(),
+                from,
+                max: LOG_CHUNK_BYTES,
+            },
+        )?;
+        let idle = chunk.text.is_empty();
+        print::raw(&chunk.text);
+        from = chunk.next.0 as f64;
+        if idle && (chunk.ended || !follow) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if idle {
+            jobs::wait_for_output(&context.app, id);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `lapwing status` and `lapwing run`.
+
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use lapwing_app::pipeline::{self, Progress};
+use lapwing_app::wire::{InProject, JobStatus, RunStatus, StageState, StartRun};
+use lapwing_core::{Code, Report};
+
+use super::args::Run;
+use super::deployments::target;
+use super::{Context, Done, print};
+
+pub fn status(context: &Context, quiet: bool) -> Done {
+    let project = context.project()?;
+    let status = pipeline::status(&context.app, InProject { project })?;
+    let clean = status.as_object().is_none_or(serde_json::Map::is_empty);
+    if !quiet {
+        context.out.answer(&status, |status| {
+            if clean {
+                return print::talk("Data and pipeline are up to date.");
+            }
+            pipeline::status_words(status)
+                .iter()
+                .for_each(|line| print::line(line));
+        })?;
+    }
+    Ok(if clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+pub fn run(context: &Context, arguments: Run) -> Done {
+    let project = context.project()?;
+    let input = StartRun {
+        project: project.clone(),
+        stages: arguments.stages,
+        force: arguments.force,
+        target: target(arguments.place),
+        set: arguments.set,
+    };
+    if arguments.dry_run {
+        return dry_run(context, &input);
+    }
+    // Whoever types the command in the project's folder trusts it.
+    lapwing_app::projects::trust(&context.app, InProject { project })?;
+    let started = pipeline::start(&context.app, input)?;
+    let Some(run_id) = started.run_id.clone() else {
+        context.out.answer(&started, |_| {
+            print::talk("Nothing to run: data and pipeline are up to date.")
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if arguments.detach {
+        context
+            .out
+            .answer(&started, |_| print::line(run_id.as_str()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print::talk(&format!(
+        "Run {} {}",
+        print::short(run_id.as_str()),
+        print::dim(&started.stages.join(" → "))
+    ));
+    let ended = pipeline::follow(&context.app, &run_id, &|progress| say(&progress))?;
+    let detail = lapwing_app::runs::get(
+        &context.app,
+        lapwing_app::wire::RunRef {
+            run_id: run_id.clone(),
+        },
+    )?;
+    context.out.answer(&detail, |detail| {
+        let metrics: Vec<String> = detail
+            .row
+            .metrics
+            .iter()
+            .take(6)
+            .map(|(key, value)| format!("{key} {}", print::number(Some(*value))))
+            .collect();
+        print::line(&format!(
+            "{} {}  {}",
+            super::runs::status_word(detail.row.status),
+            run_id,
+            metrics.join("  ")
+        ));
+    })?;
+    match ended {
+        RunStatus::Finished => Ok(ExitCode::SUCCESS),
+        RunStatus::Killed => Err(
+            Report::new(Code::Failed, "run.stopped", "the run was stopped")
+                .hint("`lapwing run` goes on with the stages that are left"),
+        ),
+        RunStatus::Running | RunStatus::Scheduled | RunStatus::Failed => {
+            Err(pipeline::failure(&context.app, &run_id))
+        }
+    }
+}
+
+fn dry_run(context: &Context, input: &StartRun) -> Done {
+    let plan = pipeline::dry_run(&context.app, input)?;
+    context.out.answer(&plan, |plan| {
+        for stage in plan {
+            let (word, color) = match stage.state {
+                StageState::Fresh => ("skip", AnsiColor::Green),
+                StageState::Frozen => ("frozen", AnsiColor::Cyan),
+                StageState::Stale
+                | StageState::Queued
+                | StageState::Running
+                | StageState::Failed => ("run", AnsiColor::Yellow),
+            };
+            print::line(&format!(
+                "{} {}",
+                print::paint(&format!("{word:<6}"), color),
+                stage.name
+            ));
+            stage
+                .reasons
+                .iter()
+                .for_each(|reason| print::line(&print::dim(&format!("       {reason}"))));
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(progress: &Progress) {
+    match progress {
+        Progress::Output { text } => print_log(text),
+        Progress::Started { stage } => print::talk(&format!(
+            "{} {}",
+            print::paint("▸", AnsiColor::Cyan),
+            print::bold(stage)
+        )),
+        Progress::Ended {
+            stage,
+            status,
+            took_ms,
+        } => {
+            let (mark, color) = match status {
+                JobStatus::Succeeded => ("✓", AnsiColor::Green),
+                JobStatus::Queued | JobStatus::Running => ("▸", AnsiColor::Cyan),
+                JobStatus::Failed
+                | JobStatus::Cancelled
+                | JobStatus::TimedOut
+                | JobStatus::Lost => ("✗", AnsiColor::Red),
+            };
+            print::talk(&format!(
+                "{} {stage} {}",
+                print::paint(mark, color),
+                print::dim(&print::duration(*took_ms))
+            ));
+        }
+        Progress::Note { text } => print::talk(&print::dim(text)),
+    }
+}
+
+/// What a stage printed is talk here: the command's own answer is data.
+fn print_log(text: &str) {
+    for line in text.lines() {
+        print::talk(&format!("  {line}"));
+    }
+}

@@ -1,0 +1,236 @@
+//! `lapwing runs …`.
+
+use std::process::ExitCode;
+
+use lapwing_app::wire::{
+    CompareRuns, ComparedValue, DataRole, ListRuns, Nothing, RunDetail, RunRef, RunRow, RunStatus,
+    RunsPage,
+};
+use lapwing_app::{pipeline, runs};
+
+use super::args::Runs;
+use super::{Context, Done, print};
+
+pub fn run(context: &Context, verb: Runs) -> Done {
+    let app = &context.app;
+    match verb {
+        Runs::List { all, max } => {
+            let project = if all { None } else { context.project_if_any() };
+            list(
+                context,
+                ListRuns {
+                    project,
+                    max: Some(max),
+                    ..ListRuns::default()
+                },
+            )
+        }
+        Runs::Search {
+            filter,
+            order_by,
+            max,
+        } => list(
+            context,
+            ListRuns {
+                filter: Some(filter),
+                order_by,
+                max: Some(max),
+                ..ListRuns::default()
+            },
+        ),
+        Runs::Show { run_id } => {
+            let run_id = runs::find(app, &run_id)?;
+            let detail = runs::get(app, RunRef { run_id })?;
+            context.out.answer(&detail, show)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Runs::Compare { run_ids } => compare(context, &run_ids),
+        Runs::Stop { run_id } => {
+            let run_id = runs::find(app, &run_id)?;
+            pipeline::stop(app, RunRef { run_id })?;
+            context
+                .out
+                .answer(&Nothing {}, |_| print::talk("Stopped."))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(context: &Context, input: ListRuns) -> Done {
+    let page = runs::list(&context.app, input)?;
+    context.out.answer(&page, say_page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_page(page: &RunsPage) {
+    const SHOWN_METRICS: usize = 4;
+    if page.rows.is_empty() {
+        return print::talk("No runs yet. Start one with `lapwing run`.");
+    }
+    let keys: Vec<&String> = page.metric_keys.iter().take(SHOWN_METRICS).collect();
+    let mut headers = vec!["id", "name", "state", "started", "took"];
+    headers.extend(keys.iter().map(|key| key.as_str()));
+    let rows: Vec<Vec<String>> = page
+        .rows
+        .iter()
+        .map(|row| {
+            let mut cells = head(row);
+            cells.extend(
+                keys.iter()
+                    .map(|key| print::number(row.metrics.get(*key).copied())),
+            );
+            cells
+        })
+        .collect();
+    print::table(&headers, &rows);
+    let more = page.metric_keys.len().saturating_sub(SHOWN_METRICS);
+    if more > 0 {
+        print::talk(&print::dim(&format!(
+            "{more} more metrics: see `lapwing runs show ID`, or --json"
+        )));
+    }
+}
+
+fn head(row: &RunRow) -> Vec<String> {
+    let took = row.end.map_or("–".to_owned(), |end| {
+        print::duration(end.millis_since(row.start))
+    });
+    vec![
+        print::short(row.run_id.as_str()),
+        row.name.clone(),
+        status_word(row.status).to_owned(),
+        print::time(row.start),
+        took,
+    ]
+}
+
+/// The one word for a run's state, everywhere.
+pub fn status_word(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "running",
+        RunStatus::Scheduled => "scheduled",
+        RunStatus::Finished => "finished",
+        RunStatus::Failed => "failed",
+        RunStatus::Killed => "stopped",
+    }
+}
+
+/// One run in words.
+pub fn show(detail: &RunDetail) {
+    let row = &detail.row;
+    print::line(&format!(
+        "{} {}",
+        print::bold(&row.name),
+        print::dim(row.run_id.as_str())
+    ));
+    print::line(&format!(
+        "{}, started {} by {}",
+        status_word(row.status),
+        print::time(row.start),
+        row.user
+    ));
+    if let Some(commit) = &row.commit {
+        print::line(&format!("commit {commit}"));
+    }
+    section(
+        "metrics",
+        row.metrics
+            .iter()
+            .map(|(key, value)| vec![key.clone(), print::number(Some(*value))])
+            .collect(),
+    );
+    section(
+        "parameters",
+        row.params
+            .iter()
+            .map(|(key, value)| vec![key.clone(), value.clone()])
+            .collect(),
+    );
+    let data = detail.data.iter().map(|data| {
+        let role = match data.role {
+            DataRole::Input => "read",
+            DataRole::Output => "wrote",
+        };
+        vec![role.to_owned(), data.path.clone(), print::short(&data.hash)]
+    });
+    section("data", data.collect());
+    section(
+        "jobs",
+        detail
+            .jobs
+            .iter()
+            .map(|job| {
+                vec![
+                    print::short(job.id.as_str()),
+                    job.title.clone(),
+                    super::jobs::status_word(job.status).to_owned(),
+                ]
+            })
+            .collect(),
+    );
+    section(
+        "models",
+        detail
+            .logged_models
+            .iter()
+            .map(|model| vec![model.uri.clone(), model.flavors.join(", ")])
+            .collect(),
+    );
+}
+
+fn section(title: &str, rows: Vec<Vec<String>>) {
+    if rows.is_empty() {
+        return;
+    }
+    print::line("");
+    let columns = rows.first().map_or(0, Vec::len);
+    let mut headers = vec![title];
+    headers.resize(columns, "");
+    print::table(&headers, &rows);
+}
+
+fn compare(context: &Context, ids: &[String]) -> Done {
+    let run_ids = ids
+        .iter()
+        .map(|id| runs::find(&context.app, id))
+        .collect::<Result<Vec<_>, _>>()?;
+    let comparison = runs::compare(&context.app, CompareRuns { run_ids })?;
+    context.out.answer(&comparison, |comparison| {
+        let names: Vec<String> = comparison
+            .runs
+            .iter()
+            .map(|run| format!("{} {}", run.name, print::short(run.run_id.as_str())))
+            .collect();
+        for (title, values) in [
+            ("metrics", &comparison.metrics),
+            ("parameters", &comparison.params),
+            ("data", &comparison.data),
+        ] {
+            let mut headers = vec![title];
+            headers.extend(names.iter().map(String::as_str));
+            headers.push("");
+            let rows: Vec<Vec<String>> = values.iter().map(compared).collect();
+            if !rows.is_empty() {
+                print::table(&headers, &rows);
+                print::line("");
+            }
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compared(value: &ComparedValue) -> Vec<String> {
+    let mut cells = vec![value.key.clone()];
+    cells.extend(
+        value
+            .values
+            .iter()
+            .map(|value| value.clone().unwrap_or_else(|| "–".to_owned())),
+    );
+    cells.push(if value.differs {
+        "≠".to_owned()
+    } else {
+        String::new()
+    });
+    cells
+}

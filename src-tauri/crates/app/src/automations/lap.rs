@@ -1,0 +1,541 @@
+//! One lap: retrain, gate, release. And the watch over what it released.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lapwing_core::{Code, JobId, Report, RunId, Timestamp};
+use lapwing_monitor::Frame;
+use lapwing_monitor::frame::Part;
+use lapwing_monitor::performance::{Direction, direction};
+use lapwing_monitor::verdict::{Choice, Verdict, verdict};
+use lapwing_pipeline::Assignment;
+use lapwing_serving::predictions::{Window, summary};
+use lapwing_serving::{RevisionConfig, RuntimeKind};
+use lapwing_store::{deployments as table, lock};
+use lapwing_tracking::Resolved;
+
+use super::trail::{self, Entry};
+use super::{policy, trigger};
+use crate::config::{Config, PolicyConfig};
+use crate::deployments::{self, Release, known, live_revision, release, score_rows};
+use crate::error::Reported as _;
+use crate::pipeline::{self, Progress};
+use crate::wire::{
+    AddData, DecisionKind, DecisionRow, InProject, RegisterModel, Rollback, RunStatus, StartRun,
+};
+use crate::{App, data, jobs, models, monitors, projects};
+
+/// Alias of the version that is served.
+const CHAMPION: &str = "champion";
+/// A gate needs no more rows than this.
+const MAX_GATE_ROWS: usize = 100_000;
+
+fn lock_name(project: &Path, name: &str) -> String {
+    let clean: String = format!("{}-{name}", project.display())
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    format!(
+        "automation-{}",
+        clean.chars().rev().take(120).collect::<String>()
+    )
+}
+
+pub(super) fn is_running(app: &App, project: &Path, name: &str) -> Result<bool, Report> {
+    Ok(
+        lock::try_acquire(app.workspace(), &lock_name(project, name))
+            .reported()?
+            .is_none(),
+    )
+}
+
+/// A lap that goes on: what its decisions share.
+struct Lap<'a> {
+    app: &'a App,
+    project: String,
+    config: Config,
+    policy: PolicyConfig,
+    id: String,
+    say: &'a dyn Fn(&str),
+    rows: Vec<DecisionRow>,
+}
+
+/// Carries out a lap whatever the trigger says, and answers its decisions. A lap that fails says so in its last one.
+///
+/// # Errors
+/// When there is no such policy, or a lap of it goes on.
+pub fn run_now(
+    app: &App,
+    project: &str,
+    name: &str,
+    say: &dyn Fn(&str),
+) -> Result<Vec<DecisionRow>, Report> {
+    run(app, project, name, say, "started by hand")
+}
+
+/// The body of `lapwing __automation`: a lap that its trigger started.
+///
+/// # Errors
+/// When there is no such policy, or the lap failed.
+pub fn carry_out(app: &App, project: &str, name: &str) -> Result<(), Report> {
+    let root = projects::locate(Path::new(project))?;
+    let (_, wanted) = policy(Path::new(&root), name)?;
+    let reason = trigger::due(app, &root, &wanted, Timestamp::now())?
+        .unwrap_or_else(|| "started by hand".to_owned());
+    let say = |text: &str| {
+        use std::io::Write as _;
+        // The job's log is for people; a full disk shows elsewhere.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    };
+    let rows = run(app, &root, name, &say, &reason)?;
+    match rows.last() {
+        Some(row) if row.kind == DecisionKind::Failed => Err(Report::new(
+            Code::Failed,
+            "automation.failed",
+            row.message.clone(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn run(
+    app: &App,
+    project: &str,
+    name: &str,
+    say: &dyn Fn(&str),
+    reason: &str,
+) -> Result<Vec<DecisionRow>, Report> {
+    let root = projects::locate(Path::new(project))?;
+    let (config, policy) = policy(Path::new(&root), name)?;
+    let Some(_lock) =
+        lock::try_acquire(app.workspace(), &lock_name(Path::new(&root), name)).reported()?
+    else {
+        return Err(Report::new(
+            Code::Conflict,
+            "automation.going_on",
+            format!("a lap of `{name}` goes on already"),
+        ));
+    };
+    let mut lap = Lap {
+        app,
+        project: root,
+        config,
+        policy,
+        id: JobId::random().to_string(),
+        say,
+        rows: Vec::new(),
+    };
+    lap.decide(
+        DecisionKind::Triggered,
+        reason.to_owned(),
+        BTreeMap::new(),
+        None,
+        None,
+    )?;
+    if let Err(report) = lap.go() {
+        let hint = report
+            .hint
+            .map_or(String::new(), |hint| format!(" ({hint})"));
+        lap.decide(
+            DecisionKind::Failed,
+            format!("{}{hint}", report.message),
+            BTreeMap::new(),
+            None,
+            None,
+        )?;
+    }
+    Ok(lap.rows)
+}
+
+impl Lap<'_> {
+    fn decide(
+        &mut self,
+        kind: DecisionKind,
+        message: String,
+        numbers: BTreeMap<String, f64>,
+        run_id: Option<&RunId>,
+        model: Option<String>,
+    ) -> Result<(), Report> {
+        (self.say)(&message);
+        let entry = Entry {
+            lap: self.id.clone(),
+            project: self.project.clone(),
+            policy: self.policy.name.clone(),
+            kind,
+            message,
+            numbers,
+            run_id: run_id.map(ToString::to_string),
+            model,
+            deployment: Some(self.policy.deployment.to_string()),
+        };
+        self.rows.push(trail::append(self.app, entry)?);
+        Ok(())
+    }
+
+    fn go(&mut self) -> Result<(), Report> {
+        let Some(run_id) = self.retrain()? else {
+            return self.decide(
+                DecisionKind::Kept,
+                "nothing has changed since the last run: there is no challenger".to_owned(),
+                BTreeMap::new(),
+                None,
+                None,
+            );
+        };
+        let challenger = self
+            .app
+            .tracking()
+            .resolve(&format!("runs:/{run_id}"))
+            .reported()?;
+        let verdict = self.gate(&challenger)?;
+        let mut numbers = BTreeMap::from([
+            ("challenger".to_owned(), verdict.challenger),
+            ("margin".to_owned(), verdict.margin),
+            ("rows".to_owned(), f64::from(verdict.rows)),
+        ]);
+        numbers.extend(
+            verdict
+                .champion
+                .map(|champion| ("champion".to_owned(), champion)),
+        );
+        if verdict.choice == Choice::Keep {
+            return self.decide(
+                DecisionKind::Kept,
+                verdict.sentence,
+                numbers,
+                Some(&run_id),
+                None,
+            );
+        }
+        let input = RegisterModel {
+            name: self.policy.model.clone(),
+            source: format!("runs:/{run_id}"),
+            alias: None,
+        };
+        let version = models::register(self.app, input)?;
+        let called = format!("{} v{}", self.policy.model, version.version);
+        self.decide(
+            DecisionKind::Promoted,
+            verdict.sentence,
+            numbers,
+            Some(&run_id),
+            Some(called.clone()),
+        )?;
+        self.release(version.version)?;
+        let message = format!("{} answers with {called}", self.policy.deployment);
+        self.decide(
+            DecisionKind::Released,
+            message,
+            BTreeMap::new(),
+            Some(&run_id),
+            Some(called),
+        )
+    }
+
+    /// New data as a version, parameters, and a run of what is stale. `None` when nothing is.
+    fn retrain(&mut self) -> Result<Option<RunId>, Report> {
+        let project = projects::project(&self.project)?;
+        let retrain = self.policy.retrain.clone();
+        if !retrain.add.is_empty() {
+            let input = AddData {
+                project: self.project.clone(),
+                paths: retrain.add.clone(),
+                message: Some(format!(
+                    "New data for {}: {}",
+                    self.policy.name,
+                    retrain.add.join(", ")
+                )),
+            };
+            for row in data::add(self.app, input)?.iter().filter(|row| row.changed) {
+                (self.say)(&format!("{} is a new version now", row.path));
+            }
+        }
+        for (key, value) in &retrain.set {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            let assignment = Assignment::parse(&format!("{key}={text}")).reported()?;
+            lapwing_pipeline::set_param(project.root(), &assignment).reported()?;
+        }
+        let input = StartRun {
+            project: self.project.clone(),
+            stages: retrain.stages,
+            ..StartRun::default()
+        };
+        let Some(run_id) = pipeline::start(self.app, input)?.run_id else {
+            return Ok(None);
+        };
+        let say = self.say;
+        let ended = pipeline::follow(self.app, &run_id, &|progress| match progress {
+            Progress::Started { stage } => say(&format!("running {stage}")),
+            Progress::Note { text } => say(&text),
+            Progress::Output { .. } | Progress::Ended { .. } => {}
+        })?;
+        if ended != RunStatus::Finished {
+            return Err(pipeline::failure(self.app, &run_id));
+        }
+        let run = self.app.tracking().run(&run_id).reported()?;
+        let numbers: BTreeMap<String, f64> = run
+            .metrics
+            .iter()
+            .filter(|(_, point)| point.value.is_finite())
+            .map(|(key, point)| (key.clone(), point.value))
+            .collect();
+        self.decide(
+            DecisionKind::Retrained,
+            format!("trained run {}", run.name),
+            numbers,
+            Some(&run_id),
+            None,
+        )?;
+        Ok(Some(run_id))
+    }
+
+    /// Champion and challenger on the same held-out rows.
+    fn gate(&self, challenger: &Resolved) -> Result<Verdict, Report> {
+        let gate = &self.policy.gate;
+        let path = projects::project(&self.project)?
+            .beneath(&gate.data)
+            .reported()?;
+        let rows = Frame::read(&path, &Part::default())
+            .reported()?
+            .thinned(MAX_GATE_ROWS)
+            .reported()?;
+        let monitor = self.config.monitor(&self.policy.deployment);
+        let label = gate
+            .label
+            .clone()
+            .or(monitor.label)
+            .unwrap_or_else(|| "label".to_owned());
+        let truth: Vec<String> = rows
+            .texts(&label)
+            .reported()?
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        let positive = monitor.positive.unwrap_or_else(|| "1".to_owned());
+        let measure = |folder: &Path, revision: &RevisionConfig| -> Result<f64, Report> {
+            let scored = score_rows(self.app, folder, revision, &rows)?;
+            let metrics =
+                monitors::evaluate(&scored.predictions, &scored.scores, &truth, &positive);
+            metrics.get(&gate.metric).copied().ok_or_else(|| {
+                let known: Vec<String> = metrics.into_keys().collect();
+                Report::new(
+                    Code::Invalid,
+                    "gate.metric",
+                    format!(
+                        "the gate's metric `{}` cannot be computed here",
+                        gate.metric
+                    ),
+                )
+                .hint(format!("use one of {}", known.join(", ")))
+            })
+        };
+        (self.say)("scoring the challenger on the held-out rows");
+        let scratch = self
+            .app
+            .workspace()
+            .root()
+            .join("scoring")
+            .join(format!("gate-{}", self.id));
+        let made = deployments::scratch_revision(self.app, challenger, &scratch, self.say);
+        let challenger_value = made.and_then(|revision| measure(&scratch, &revision));
+        // Only takes room; what went wrong is told below.
+        let _ = std::fs::remove_dir_all(&scratch);
+        let challenger_value = challenger_value?;
+        let champion = match self.champion()? {
+            Some((folder, revision)) => {
+                (self.say)("scoring the champion on the same rows");
+                Some(measure(&folder, &revision)?)
+            }
+            None => None,
+        };
+        Ok(verdict(
+            &gate.metric,
+            champion,
+            challenger_value,
+            gate.margin,
+            rows.rows(),
+        ))
+    }
+
+    /// The revision that answers now.
+    fn champion(&self) -> Result<Option<(std::path::PathBuf, RevisionConfig)>, Report> {
+        let Some(deployment) = table::get(self.app.store(), &self.policy.deployment).reported()?
+        else {
+            return Ok(None);
+        };
+        let Some(live) = live_revision(self.app, &deployment)? else {
+            return Ok(None);
+        };
+        let folder = self
+            .app
+            .workspace()
+            .deployment(&deployment.name)
+            .join("revisions")
+            .join(live.number.to_string());
+        let revision = RevisionConfig {
+            number: live.number,
+            model_name: live.model,
+            model_version: live.version,
+            run_id: None,
+            runtime: if live.runtime == "onnx" {
+                RuntimeKind::Onnx
+            } else {
+                RuntimeKind::Python
+            },
+            python: live.python.map(Into::into),
+            created: live.created,
+        };
+        Ok(Some((folder, revision)))
+    }
+
+    fn release(&self, version: u32) -> Result<(), Report> {
+        let called = format!("{}/{version}", self.policy.model);
+        let model = self.app.tracking().resolve(&called).reported()?;
+        let old = table::get(self.app.store(), &self.policy.deployment).reported()?;
+        release(
+            self.app,
+            Release {
+                name: self.policy.deployment.clone(),
+                model,
+                called,
+                port: None,
+                target: old
+                    .as_ref()
+                    .map(|old| jobs::parse_target(&old.target))
+                    .unwrap_or_default(),
+                project: Some(self.project.clone()),
+                released_by: self.policy.name.clone(),
+                say: self.say,
+            },
+        )?;
+        self.app
+            .tracking()
+            .set_alias(&self.policy.model, CHAMPION, version)
+            .reported()?;
+        monitors::forgive(self.app, &self.policy.deployment)
+    }
+}
+
+/// Rolls a release of this policy back when its error rate or its score is worse than it may be.
+pub(super) fn watch(app: &App, project: &str, policy: &PolicyConfig) -> Result<(), Report> {
+    let Some(deployment) = table::get(app.store(), &policy.deployment).reported()? else {
+        return Ok(());
+    };
+    let Some(live) = live_revision(app, &deployment)? else {
+        return Ok(());
+    };
+    let age = Timestamp::now().millis_since(live.created);
+    let watched = live.released_by == policy.name
+        && live.number > 1
+        && age < i64::from(policy.watch.minutes) * 60_000;
+    if !watched {
+        return Ok(());
+    }
+    let Some((why, numbers)) = worse(app, project, policy, &live)? else {
+        return Ok(());
+    };
+    deployments::rollback(
+        app,
+        Rollback {
+            name: policy.deployment.clone(),
+            revision: None,
+        },
+    )?;
+    let back = known(app, &policy.deployment)?;
+    if let Some(version) = live_revision(app, &back)?.and_then(|revision| revision.version) {
+        app.tracking()
+            .set_alias(&policy.model, CHAMPION, version)
+            .reported()?;
+    }
+    let entry = Entry {
+        lap: JobId::random().to_string(),
+        project: project.to_owned(),
+        policy: policy.name.clone(),
+        kind: DecisionKind::RolledBack,
+        message: format!(
+            "{why}: {} answers with revision {} again",
+            policy.deployment,
+            back.live_revision.unwrap_or_default()
+        ),
+        numbers,
+        run_id: None,
+        model: Some(policy.model.clone()),
+        deployment: Some(policy.deployment.to_string()),
+    };
+    trail::append(app, entry).map(|_| ())
+}
+
+type Why = Option<(String, BTreeMap<String, f64>)>;
+
+fn worse(
+    app: &App,
+    project: &str,
+    policy: &PolicyConfig,
+    live: &table::Revision,
+) -> Result<Why, Report> {
+    let window = Window {
+        since: live.created,
+        until: Timestamp(Timestamp::now().0 + 1),
+        bucket_millis: i64::MAX / 4,
+    };
+    let totals = summary(&app.workspace().deployment(&policy.deployment), window).reported()?;
+    if let Some(of_live) = totals.revisions.get(&live.number)
+        && of_live.requests >= u64::from(policy.watch.min_requests)
+    {
+        let rate = of_live.failures as f64 / of_live.requests as f64;
+        if rate > policy.watch.max_error_rate {
+            let numbers = BTreeMap::from([
+                ("error_rate".to_owned(), rate),
+                ("requests".to_owned(), of_live.requests as f64),
+            ]);
+            return Ok(Some((
+                format!(
+                    "{:.1}% of {} requests failed",
+                    rate * 100.0,
+                    of_live.requests
+                ),
+                numbers,
+            )));
+        }
+    }
+    let Some(line) = &policy.on.performance else {
+        return Ok(None);
+    };
+    let trail = trail::log(
+        app,
+        InProject {
+            project: project.to_owned(),
+        },
+    )?;
+    let promoted = trail
+        .iter()
+        .find(|row| row.policy == policy.name && row.kind == DecisionKind::Promoted);
+    let Some(champion) = promoted.and_then(|row| row.numbers.get("champion").copied()) else {
+        return Ok(None);
+    };
+    let (value, rows) = monitors::live_performance(app, &policy.deployment, line)?;
+    let Some(value) = value.filter(|_| rows >= line.min_rows as usize) else {
+        return Ok(None);
+    };
+    let loss = match direction(&line.metric) {
+        Direction::HigherIsBetter => champion - value,
+        Direction::LowerIsBetter => value - champion,
+    };
+    if loss <= policy.watch.max_loss {
+        return Ok(None);
+    }
+    let numbers = BTreeMap::from([
+        ("value".to_owned(), value),
+        ("champion".to_owned(), champion),
+        ("rows".to_owned(), rows as f64),
+    ]);
+    Ok(Some((
+        format!(
+            "{} is {value:.3} on {rows} rows, the old champion had {champion:.3}",
+            line.metric
+        ),
+        numbers,
+    )))
+}

@@ -1,0 +1,234 @@
+//! Registered models, their versions and aliases.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lapwing_core::{Code, Report};
+use lapwing_serving::ModelFolder;
+use lapwing_serving::pickle::{Verdict, scan_all};
+use lapwing_tracking::{ModelVersion, RegisteredModel};
+
+use crate::error::Reported as _;
+use crate::wire::{
+    Count, ModelDetail, ModelName, ModelRow, Nothing, RegisterModel, SetAlias, Signature,
+    SignatureColumn, VersionDetail, VersionRef, VersionRow,
+};
+use crate::{App, runs};
+
+/// All models by name.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn list(app: &App, _input: Nothing) -> Result<Vec<ModelRow>, Report> {
+    Ok(app
+        .tracking()
+        .models()
+        .reported()?
+        .into_iter()
+        .map(row)
+        .collect())
+}
+
+fn row(model: RegisteredModel) -> ModelRow {
+    ModelRow {
+        name: model.name,
+        description: model.description,
+        latest: model.latest,
+        aliases: model.aliases,
+        versions: model.versions,
+        updated: model.updated,
+    }
+}
+
+/// One model with its versions.
+///
+/// # Errors
+/// When there is none with that name.
+pub fn get(app: &App, input: ModelName) -> Result<ModelDetail, Report> {
+    let model = app.tracking().model(&input.name).reported()?;
+    let served = served(app)?;
+    let versions = app.tracking().versions(&input.name).reported()?;
+    let versions = versions
+        .into_iter()
+        .map(|version| version_row(app, version, &served))
+        .collect::<Result<_, _>>()?;
+    Ok(ModelDetail {
+        row: row(model),
+        versions,
+    })
+}
+
+/// `name/version` → deployments whose live revision it is.
+fn served(app: &App) -> Result<BTreeMap<String, Vec<String>>, Report> {
+    use lapwing_store::deployments;
+    let mut served: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for deployment in deployments::list(app.store()).reported()? {
+        let revisions = deployments::revisions(app.store(), &deployment.name).reported()?;
+        for revision in revisions
+            .into_iter()
+            .filter(|revision| Some(revision.number) == deployment.live_revision)
+        {
+            if let Some(version) = revision.version {
+                served
+                    .entry(format!("{}/{version}", revision.model))
+                    .or_default()
+                    .push(deployment.name.to_string());
+            }
+        }
+    }
+    Ok(served)
+}
+
+fn version_row(
+    app: &App,
+    version: ModelVersion,
+    served: &BTreeMap<String, Vec<String>>,
+) -> Result<VersionRow, Report> {
+    // A run that is gone has nothing to tell; a run id of another server is none of ours.
+    let run = version
+        .run_id
+        .as_deref()
+        .and_then(|id| id.parse().ok())
+        .and_then(|id| app.tracking().run(&id).ok());
+    let folder = app
+        .tracking()
+        .resolve(&format!("{}/{}", version.name, version.version))
+        .ok();
+    let size = folder
+        .and_then(|found| lapwing_serving::model_folder::read(&found.folder).ok())
+        .map(|model| Count(model.size));
+    Ok(VersionRow {
+        deployments: served
+            .get(&format!("{}/{}", version.name, version.version))
+            .cloned()
+            .unwrap_or_default(),
+        version: version.version,
+        created: version.created,
+        run_id: run.as_ref().map(|run| run.id.clone()),
+        run_name: run.as_ref().map(|run| run.name.clone()),
+        source: version.source,
+        aliases: version.aliases,
+        stage: version.stage,
+        description: version.description,
+        tags: version.tags,
+        metrics: run
+            .as_ref()
+            .map(|run| {
+                run.metrics
+                    .iter()
+                    .map(|(key, point)| (key.clone(), point.value))
+                    .collect()
+            })
+            .unwrap_or_default(),
+        commit: run.and_then(|run| {
+            run.tags
+                .get("mlflow.source.git.commit")
+                .map(|id| id.chars().take(7).collect())
+        }),
+        size,
+    })
+}
+
+/// One version with its signature, requirements and safety.
+///
+/// # Errors
+/// When there is no such version, or its files are gone.
+pub fn version(app: &App, input: VersionRef) -> Result<VersionDetail, Report> {
+    let version = app
+        .tracking()
+        .version(&input.name, input.version)
+        .reported()?;
+    let folder = app
+        .tracking()
+        .resolve(&format!("{}/{}", input.name, input.version))
+        .reported()?
+        .folder;
+    let model = lapwing_serving::model_folder::read(&folder).reported()?;
+    let (safety, safety_detail) = safety(&model)?;
+    Ok(VersionDetail {
+        row: version_row(app, version, &served(app)?)?,
+        flavors: model.flavors.keys().cloned().collect(),
+        signature: signature(&model),
+        requirements: model.requirements,
+        safety: safety.to_owned(),
+        safety_detail,
+    })
+}
+
+/// `safe`, `unknown` or `unsafe`, and what led to it.
+pub(crate) fn safety(model: &ModelFolder) -> Result<(&'static str, Vec<String>), Report> {
+    Ok(match scan_all(&model.pickles()).reported()? {
+        Verdict::Safe => ("safe", Vec::new()),
+        Verdict::Unknown { imports } => ("unknown", imports),
+        Verdict::Unsafe { imports } => ("unsafe", imports),
+    })
+}
+
+/// Columns that a model takes and gives.
+#[must_use]
+pub(crate) fn signature(model: &ModelFolder) -> Signature {
+    let columns = |inputs: &lapwing_serving::Inputs| -> Vec<SignatureColumn> {
+        inputs
+            .columns()
+            .iter()
+            .map(|column| SignatureColumn {
+                name: column.name.clone(),
+                kind: column.kind.as_str().to_owned(),
+                required: column.required,
+            })
+            .collect()
+    };
+    Signature {
+        inputs: columns(&model.signature.inputs),
+        outputs: columns(&model.signature.outputs),
+    }
+}
+
+/// What a person may call the source of a version, as a URI: a prefix of a run id and a relative folder too.
+///
+/// # Errors
+/// When it is neither.
+pub fn source_uri(app: &App, text: &str, folder: &Path) -> Result<String, Report> {
+    if text.contains(":/") || text.contains('@') {
+        return Ok(text.to_owned());
+    }
+    let local = folder.join(text);
+    if local.is_dir() {
+        return Ok(local.display().to_string());
+    }
+    match runs::find(app, text) {
+        Ok(id) => Ok(format!("runs:/{id}")),
+        Err(report) if report.code == Code::Invalid => Err(report),
+        Err(_) => Ok(text.to_owned()),
+    }
+}
+
+/// Makes a version, and the model when it is new.
+///
+/// # Errors
+/// When the source is no model, or the alias is reserved.
+pub fn register(app: &App, input: RegisterModel) -> Result<VersionRow, Report> {
+    let version = app
+        .tracking()
+        .register(&input.name, &input.source, input.alias.as_deref())
+        .reported()?;
+    version_row(app, version, &BTreeMap::new())
+}
+
+/// Points an alias at a version, or removes it.
+///
+/// # Errors
+/// When there is no such model or version, or the alias is reserved.
+pub fn set_alias(app: &App, input: SetAlias) -> Result<Nothing, Report> {
+    match input.version {
+        Some(version) => app
+            .tracking()
+            .set_alias(&input.name, &input.alias, version)
+            .reported()?,
+        None => app
+            .tracking()
+            .delete_alias(&input.name, &input.alias)
+            .reported()?,
+    }
+    Ok(Nothing {})
+}

@@ -1,0 +1,180 @@
+//! Following a run from outside: what its runner says, and what its stages print.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lapwing_core::{Code, JobId, Report, RunId};
+use lapwing_store::pipeline_runs;
+use lapwing_tracking::RunStatus as Tracked;
+
+use crate::error::Reported as _;
+use crate::wire::{JobRow, JobStatus, ListJobs, ReadLog, RunStatus};
+use crate::{App, jobs, runs};
+
+const POLL: Duration = Duration::from_millis(100);
+const CHUNK_BYTES: u32 = 256 * 1024;
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// What the runner says: the environment is made, a stage is unchanged.
+    Note {
+        text: String,
+    },
+    Started {
+        stage: String,
+    },
+    /// What a stage printed.
+    Output {
+        text: String,
+    },
+    Ended {
+        stage: String,
+        status: JobStatus,
+        took_ms: i64,
+    },
+}
+
+/// Tells what happens until the run has ended, and how it ended.
+///
+/// # Errors
+/// When there is no such run.
+pub fn follow(app: &App, run_id: &RunId, tell: &dyn Fn(Progress)) -> Result<RunStatus, Report> {
+    let mut seen = Seen::default();
+    loop {
+        let Some(run) = pipeline_runs::get(app.store(), run_id).reported()? else {
+            return Err(Report::new(
+                Code::NotFound,
+                "run.unknown",
+                format!("{run_id} is no run of a pipeline"),
+            ));
+        };
+        let over = run.ended.is_some();
+        seen.notes(app, run_id, tell);
+        seen.jobs(app, run_id, tell)?;
+        if over {
+            let status = app.tracking().run(run_id).reported()?.status;
+            return Ok(runs::status(status));
+        }
+        super::reconcile(app, &run.project)?;
+        std::thread::sleep(POLL);
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    notes: usize,
+    /// Job → how much of its log was told, and whether its end was.
+    jobs: BTreeMap<JobId, (f64, bool)>,
+}
+
+impl Seen {
+    fn notes(&mut self, app: &App, run_id: &RunId, tell: &dyn Fn(Progress)) {
+        let path = app.workspace().logs().join(format!("run-{run_id}.log"));
+        let text = fs_err::read_to_string(path).unwrap_or_default();
+        let fresh = text.get(self.notes..).unwrap_or_default();
+        let Some(end) = fresh.rfind('\n') else { return };
+        for line in fresh.get(..end).unwrap_or_default().lines() {
+            tell(Progress::Note {
+                text: line.to_owned(),
+            });
+        }
+        self.notes += end + 1;
+    }
+
+    fn jobs(&mut self, app: &App, run_id: &RunId, tell: &dyn Fn(Progress)) -> Result<(), Report> {
+        let mut all = jobs::list(
+            app,
+            ListJobs {
+                project: None,
+                run_id: Some(run_id.clone()),
+            },
+        )?;
+        all.sort_by(|a, b| a.created.cmp(&b.created));
+        for job in all {
+            self.job(app, &job, tell)?;
+        }
+        Ok(())
+    }
+
+    fn job(&mut self, app: &App, job: &JobRow, tell: &dyn Fn(Progress)) -> Result<(), Report> {
+        let stage = job.stage.clone().unwrap_or_else(|| job.title.clone());
+        let (from, ended) = self.jobs.entry(job.id.clone()).or_insert_with(|| {
+            tell(Progress::Started {
+                stage: stage.clone(),
+            });
+            (0.0, false)
+        });
+        if *ended {
+            return Ok(());
+        }
+        loop {
+            let chunk = jobs::log(
+                app,
+                ReadLog {
+                    id: job.id.clone(),
+                    from: *from,
+                    max: CHUNK_BYTES,
+                },
+            )?;
+            if chunk.text.is_empty() {
+                break;
+            }
+            *from = chunk.next.0 as f64;
+            tell(Progress::Output { text: chunk.text });
+        }
+        if let Some(at) = job.ended {
+            *ended = true;
+            let took_ms = job.started.map_or(0, |started| at.millis_since(started));
+            tell(Progress::Ended {
+                stage,
+                status: job.status,
+                took_ms,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What is told of a run that failed.
+#[must_use]
+pub fn failure(app: &App, run_id: &RunId) -> Report {
+    // A run without a reason has only its log to tell.
+    let why = pipeline_runs::get(app.store(), run_id)
+        .ok()
+        .flatten()
+        .and_then(|run| run.failure);
+    let job = jobs::list(
+        app,
+        ListJobs {
+            project: None,
+            run_id: Some(run_id.clone()),
+        },
+    )
+    .unwrap_or_default()
+    .into_iter()
+    .find(|job| job.status != JobStatus::Succeeded);
+    let report = Report::new(
+        Code::Failed,
+        "run.failed",
+        why.unwrap_or_else(|| "the run failed".to_owned()),
+    );
+    match job {
+        Some(job) => report.hint(format!(
+            "see its output: lapwing jobs logs {}",
+            job.id.as_str().get(..8).unwrap_or_default()
+        )),
+        None => report,
+    }
+}
+
+/// The wire's word for a tracked status.
+pub(crate) fn wire_status(status: Tracked) -> RunStatus {
+    match status {
+        Tracked::Running => RunStatus::Running,
+        Tracked::Scheduled => RunStatus::Scheduled,
+        Tracked::Finished => RunStatus::Finished,
+        Tracked::Failed => RunStatus::Failed,
+        Tracked::Killed => RunStatus::Killed,
+    }
+}

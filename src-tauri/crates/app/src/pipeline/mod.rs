@@ -1,0 +1,17 @@
+//! The pipeline: what is stale and why, starting a run, following and stopping it.
+//!
+//! A run is carried out by a process of its own, [`carry_out`], so that neither a window nor a terminal has to stay open.
+
+mod follow;
+mod record;
+mod runner;
+mod start;
+mod view;
+
+pub use follow::{Progress, failure, follow};
+pub use runner::carry_out;
+pub use start::{dry_run, start, stop};
+pub use view::{get, status, status_words};
+
+pub(crate) use follow::wire_status;
+pub(crate) use start::reconcile;

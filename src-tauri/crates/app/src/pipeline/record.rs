@@ -1,0 +1,150 @@
+//! What a run is told about its stages, so that a script that never heard of tracking is tracked too.
+
+use lapwing_core::{JobId, Report, RunId, Timestamp};
+use lapwing_data::Project;
+use lapwing_pipeline::{LockEntry, Stage, Value};
+use lapwing_tracking::{Metric, Point, RunInput};
+use serde_json::json;
+
+use crate::App;
+use crate::config::Config;
+use crate::error::Reported as _;
+
+/// Longer parameter values are not parameters but data.
+const MAX_PARAM_CHARS: usize = 6000;
+
+/// Data, parameters and metrics of a stage as `dvc.lock` has them now.
+pub(super) fn known(
+    app: &App,
+    run_id: &RunId,
+    project: &Project,
+    stage: &Stage,
+) -> Result<(), Report> {
+    let Some(lock) = lapwing_pipeline::recorded(project, stage).reported()? else {
+        return Ok(());
+    };
+    let inputs = lock
+        .deps
+        .iter()
+        .filter_map(|entry| input(stage, entry, "input"));
+    let outputs = lock
+        .outs
+        .iter()
+        .filter_map(|entry| input(stage, entry, "output"));
+    app.tracking()
+        .add_inputs(run_id, inputs.chain(outputs).collect())
+        .reported()?;
+    for (_, values) in &lock.params {
+        for (key, value) in values {
+            flatten(key, value, &mut |key, text| {
+                log_param(app, run_id, key, text)
+            });
+        }
+    }
+    let now = Timestamp::now();
+    let metrics: Vec<Metric> = lapwing_pipeline::stage_metrics(project.root(), stage)
+        .reported()?
+        .into_iter()
+        .map(|metric| Metric {
+            key: metric.key,
+            point: Point {
+                step: 0,
+                timestamp: now,
+                value: metric.value,
+            },
+        })
+        .collect();
+    app.tracking()
+        .log(run_id, metrics, Vec::new(), Vec::new())
+        .reported()
+}
+
+/// What the script logged under the same name stays: it knows better.
+fn log_param(app: &App, run_id: &RunId, key: &str, text: String) {
+    let text: String = text.chars().take(MAX_PARAM_CHARS).collect();
+    if let Err(error) =
+        app.tracking()
+            .log(run_id, Vec::new(), vec![(key.to_owned(), text)], Vec::new())
+    {
+        tracing::debug!(%error, key, "a parameter was logged by the script already");
+    }
+}
+
+fn flatten(key: &str, value: &Value, each: &mut dyn FnMut(&str, String)) {
+    match value {
+        Value::Map(entries) => {
+            for (name, value) in entries {
+                flatten(&format!("{key}.{}", name.display()), value, each);
+            }
+        }
+        other => each(key, other.display()),
+    }
+}
+
+fn input(stage: &Stage, entry: &LockEntry, context: &str) -> Option<RunInput> {
+    let name = match stage.wdir.as_str() {
+        "" => entry.path.clone(),
+        wdir => format!("{wdir}/{}", entry.path),
+    };
+    Some(RunInput {
+        name,
+        digest: entry.md5.clone()?,
+        source_type: "dvc".to_owned(),
+        source: json!({ "path": entry.path, "size": entry.size }).to_string(),
+        schema: None,
+        profile: None,
+        tags: json!([
+            { "key": "mlflow.data.context", "value": context },
+            { "key": "lapwing.stage", "value": stage.address },
+        ])
+        .to_string(),
+    })
+}
+
+/// The stage's output, as an artifact of the run.
+pub(super) fn log(app: &App, run_id: &RunId, stage: &Stage, job: &JobId) -> Result<(), Report> {
+    let name: String = stage
+        .address
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "-_.@".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let output = app.workspace().job(job).join("output.log");
+    app.tracking()
+        .log_artifact(run_id, &output, &format!("logs/{name}.log"))
+        .reported()
+}
+
+/// `dvc.lock` and what the environment was made from.
+pub(super) fn environment(
+    app: &App,
+    run_id: &RunId,
+    project: &Project,
+    config: &Config,
+) -> Result<(), Report> {
+    let requirements = config
+        .environment
+        .requirements
+        .as_deref()
+        .unwrap_or("requirements.txt");
+    for (file, path) in [
+        ("dvc.lock", "pipeline/dvc.lock"),
+        ("dvc.yaml", "pipeline/dvc.yaml"),
+        (requirements, "environment/requirements.txt"),
+        ("pyproject.toml", "environment/pyproject.toml"),
+        ("uv.lock", "environment/uv.lock"),
+    ] {
+        let local = project.root().join(file);
+        if local.is_file() {
+            app.tracking()
+                .log_artifact(run_id, &local, path)
+                .reported()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! The runner: carries out one run's stages in order, with a tracking server of its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use lapwing_core::{Code, JobId, Report, RunId};
+use lapwing_data::Project;
+use lapwing_jobs::environment::{self, Environment, ProjectEnvironment};
+use lapwing_jobs::{Command, DockerSpec, Image, JobSpec, Mount, Outcome, docker};
+use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage};
+use lapwing_store::{lock, pipeline_runs};
+use lapwing_tracking::{Guard, RunStatus, router};
+
+use super::{record, start};
+use crate::config::Config;
+use crate::error::Reported as _;
+use crate::jobs::Owner;
+use crate::wire::{StartRun, Target};
+use crate::{App, jobs, projects};
+
+/// Everything that the stages of a run share.
+struct Run<'a> {
+    app: &'a App,
+    id: RunId,
+    project: Project,
+    config: Config,
+    input: StartRun,
+    place: Place,
+    tracking: Endpoint,
+}
+
+/// Where stages run.
+enum Place {
+    Process(Environment),
+    Docker(Image),
+}
+
+/// The tracking server of this run.
+struct Endpoint {
+    url: String,
+    token: String,
+}
+
+/// Runs the stages of a pipeline run to the end: the body of `lapwing __run`. What goes wrong with the run is recorded on it.
+///
+/// # Errors
+/// When the run does not exist, or its end cannot be recorded.
+pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
+    lapwing_jobs::detached::leave_session();
+    let run_id: RunId = run_id.parse().map_err(|error: lapwing_core::InvalidName| {
+        Report::new(Code::Invalid, "run.id", error.to_string())
+    })?;
+    let Some(_lock) = lock::try_acquire(app.workspace(), &start::lock_name(&run_id)).reported()?
+    else {
+        return Ok(());
+    };
+    let Some(row) = pipeline_runs::get(app.store(), &run_id)
+        .reported()?
+        .filter(|row| row.ended.is_none())
+    else {
+        return Err(Report::new(
+            Code::NotFound,
+            "run.unknown",
+            format!("there is no run {run_id} to carry out"),
+        ));
+    };
+    let done = prepare(app, &run_id, &row.request).and_then(|run| stages(&run));
+    // The mark is of this run alone; one that was never set is not there.
+    let _ = std::fs::remove_file(start::stop_mark(app, &run_id));
+    match done {
+        Ok(RunStatus::Finished) => start::end(app, &run_id, RunStatus::Finished, None),
+        Ok(status) => start::end(app, &run_id, status, Some("it was stopped".to_owned())),
+        Err(report) => {
+            say(&report.message);
+            start::end(app, &run_id, RunStatus::Failed, Some(report.message))
+        }
+    }
+}
+
+/// A line of the run's own log, which followers show.
+fn say(text: &str) {
+    use std::io::Write as _;
+    // The log is for people; a full disk shows elsewhere.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, Report> {
+    let input: StartRun = serde_json::from_str(request).map_err(|error| {
+        Report::new(
+            Code::Internal,
+            "run.request",
+            format!("the request cannot be read: {error}"),
+        )
+    })?;
+    let project = projects::project(&input.project)?;
+    let config = Config::read(project.root())?;
+    let place = match input.target {
+        Target::Process => {
+            let wanted = ProjectEnvironment {
+                requirements: config.environment.requirements.clone(),
+                python: config.environment.python.clone(),
+            };
+            Place::Process(
+                environment::for_project(project.root(), &wanted, &|text| say(text)).reported()?,
+            )
+        }
+        Target::Docker => Place::Docker(image(app, &project, &config)?),
+    };
+    let tracking = serve(app, input.target)?;
+    Ok(Run {
+        app,
+        id: run_id.clone(),
+        project,
+        config,
+        input,
+        place,
+        tracking,
+    })
+}
+
+fn image(app: &App, project: &Project, config: &Config) -> Result<Image, Report> {
+    app.block_on(docker::ping())?.reported()?;
+    if let Some(name) = &config.docker.image {
+        return Ok(Image::Named(name.clone()));
+    }
+    let file = project.root().join(
+        config
+            .environment
+            .requirements
+            .as_deref()
+            .unwrap_or("requirements.txt"),
+    );
+    let base = config
+        .docker
+        .base
+        .clone()
+        .unwrap_or_else(docker::default_base);
+    match fs_err::read_to_string(&file) {
+        Ok(requirements) => Ok(Image::Environment { base, requirements }),
+        Err(_) => Ok(Image::Named(base)),
+    }
+}
+
+/// A tracking server for this run alone, on a free port: the run needs no other process to be alive.
+fn serve(app: &App, target: Target) -> Result<Endpoint, Report> {
+    let host = match target {
+        Target::Process => std::net::IpAddr::from([127, 0, 0, 1]),
+        Target::Docker => app.block_on(docker::bridge_gateway())?.reported()?,
+    };
+    let token = format!("{}{}", RunId::random(), RunId::random());
+    let guard = Guard {
+        token: Some(token.clone()),
+        hosts: [host.to_string()].into(),
+        ..Guard::default()
+    };
+    let routes = router(app.tracking().clone(), guard);
+    let failed = |error: std::io::Error| {
+        Report::new(
+            Code::Failed,
+            "run.no_port",
+            format!("no port on {host} for the run's tracking server: {error}"),
+        )
+    };
+    let listener = app
+        .block_on(tokio::net::TcpListener::bind(SocketAddr::new(host, 0)))?
+        .map_err(failed)?;
+    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+    app.runtime()?.spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(%error, "the run's tracking server ended");
+        }
+    });
+    Ok(Endpoint { url, token })
+}
+
+fn stages(run: &Run<'_>) -> Result<RunStatus, Report> {
+    let pipeline = Pipeline::read(&run.project).reported()?;
+    let options = PlanOptions {
+        targets: run.input.stages.clone(),
+        force: run.input.force,
+        scope: Scope::Upstream,
+    };
+    let plan = lapwing_pipeline::plan(&pipeline, &run.project, &options).reported()?;
+    for step in &plan.steps {
+        if start::stop_mark(run.app, &run.id).exists() {
+            return Ok(RunStatus::Killed);
+        }
+        let stage = pipeline.stage(&step.stage).reported()?;
+        if !matches!(step.action, Action::Run | Action::Restore) {
+            record::known(run.app, &run.id, &run.project, stage)?;
+            continue;
+        }
+        // Its inputs may have been made again, and be the same.
+        let now = lapwing_pipeline::recheck(&run.project, stage, run.input.force).reported()?;
+        match now.action {
+            Action::Skip | Action::Frozen => {
+                say(&format!("{}: nothing it reads has changed", stage.address))
+            }
+            Action::Restore => {
+                lapwing_pipeline::restore(&run.project, stage, &mut |_| {}).reported()?;
+                say(&format!(
+                    "{}: the same was run before, its outputs come from the cache",
+                    stage.address
+                ));
+            }
+            Action::Run => {
+                if let Some(status) = run_stage(run, stage)? {
+                    return Ok(status);
+                }
+            }
+        }
+        record::known(run.app, &run.id, &run.project, stage)?;
+    }
+    record::environment(run.app, &run.id, &run.project, &run.config)?;
+    Ok(RunStatus::Finished)
+}
+
+/// Runs one stage as a job. `None` when it succeeded.
+fn run_stage(run: &Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
+    lapwing_pipeline::prepare(&run.project, stage).reported()?;
+    let spec = spec(run, stage);
+    let owner = Owner {
+        project: Some(run.input.project.clone()),
+        run_id: Some(run.id.to_string()),
+        stage: Some(stage.address.clone()),
+    };
+    jobs::start(run.app, &spec, owner)?;
+    let ended = run
+        .app
+        .block_on(lapwing_jobs::wait(run.app.workspace(), &spec.id))?
+        .reported()?;
+    jobs::refresh(run.app, &spec.id)?;
+    record::log(run.app, &run.id, stage, &spec.id)?;
+    match ended.outcome {
+        Outcome::Succeeded => {
+            lapwing_pipeline::commit(&run.project, stage, &mut |_| {}).reported()?;
+            Ok(None)
+        }
+        Outcome::Cancelled => Ok(Some(RunStatus::Killed)),
+        failed => Err(Report::new(
+            Code::Failed,
+            "run.stage_failed",
+            format!("stage `{}` failed: {failed}", stage.address),
+        )),
+    }
+}
+
+fn spec(run: &Run<'_>, stage: &Stage) -> JobSpec {
+    let root = run.project.root();
+    let mut env: BTreeMap<String, String> = lapwing_pipeline::stage_env(root, stage)
+        .into_iter()
+        .collect();
+    env.insert("MLFLOW_TRACKING_URI".to_owned(), run.tracking.url.clone());
+    env.insert(
+        "MLFLOW_TRACKING_TOKEN".to_owned(),
+        run.tracking.token.clone(),
+    );
+    env.insert("MLFLOW_RUN_ID".to_owned(), run.id.to_string());
+    // Nobody else is told what is trained here.
+    env.insert("MLFLOW_DISABLE_TELEMETRY".to_owned(), "true".to_owned());
+    let shell = match &run.place {
+        Place::Process(environment) => {
+            env.insert("PATH".to_owned(), path_with(&environment.bin));
+            if !environment.hash.is_empty()
+                && let Some(folder) = environment.bin.parent()
+            {
+                env.insert("VIRTUAL_ENV".to_owned(), folder.display().to_string());
+            }
+            std::env::var("SHELL").ok() // Unset or no text: /bin/sh.
+        }
+        Place::Docker(_) => None,
+    };
+    JobSpec {
+        id: JobId::random(),
+        title: stage.address.clone(),
+        command: Command {
+            argv: argv(stage, shell.as_deref()),
+        },
+        cwd: lapwing_pipeline::stage_folder(root, stage),
+        env,
+        timeout_seconds: None,
+        target: target(run),
+    }
+}
+
+fn target(run: &Run<'_>) -> lapwing_jobs::Target {
+    const GIB: f64 = 1_073_741_824.0;
+    match &run.place {
+        Place::Process(_) => lapwing_jobs::Target::Process,
+        Place::Docker(image) => lapwing_jobs::Target::Docker(DockerSpec {
+            image: image.clone(),
+            mounts: vec![Mount {
+                host: run.project.root().to_owned(),
+                container: run.project.root().to_owned(),
+                read_only: false,
+            }],
+            memory_bytes: run.config.docker.memory_gib.map(|gib| (gib * GIB) as i64),
+            cpus: run.config.docker.cpus,
+        }),
+    }
+}
+
+fn path_with(bin: &std::path::Path) -> String {
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let all: Vec<PathBuf> = std::iter::once(bin.to_owned())
+        .chain(std::env::split_paths(&old))
+        .collect();
+    std::env::join_paths(all).map_or_else(
+        |_| old.to_string_lossy().into_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
+}
+
+/// One line runs as DVC runs it; several run one after the other, each in a shell of its own, until one fails.
+fn argv(stage: &Stage, shell: Option<&str>) -> Vec<String> {
+    let commands = lapwing_pipeline::commands(stage, shell);
+    if let [only] = commands.as_slice() {
+        return only.argv.clone();
+    }
+    let quoted = |text: &String| format!("'{}'", text.replace('\'', r"'\''"));
+    let lines: Vec<String> = commands
+        .iter()
+        .map(|command| {
+            format!(
+                "{} || exit $?",
+                command
+                    .argv
+                    .iter()
+                    .map(quoted)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            )
+        })
+        .collect();
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), lines.join("\n")]
+}

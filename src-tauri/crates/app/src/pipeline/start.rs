@@ -1,0 +1,311 @@
+//! Starting a run, and stopping one.
+
+use std::collections::BTreeMap;
+
+use lapwing_core::{Code, Report, RunId, Timestamp};
+use lapwing_data::Project;
+use lapwing_pipeline::{Action, Assignment, Pipeline, Plan, PlanOptions, Scope};
+use lapwing_store::{lock, pipeline_runs};
+use lapwing_tracking::{NewRun, RunStatus};
+
+use crate::config::Config;
+use crate::error::Reported as _;
+use crate::wire::{JobRef, ListJobs, Nothing, RunRef, StageRow, StageState, StartRun, StartedRun};
+use crate::{App, jobs, projects};
+
+/// A runner that was just started may need so long until it holds its lock.
+const START_GRACE_MILLIS: i64 = 20_000;
+
+fn plan(project: &Project, input: &StartRun) -> Result<(Pipeline, Plan), Report> {
+    let pipeline = Pipeline::read(project).reported()?;
+    if pipeline.stages().is_empty() {
+        return Err(Report::new(
+            Code::NotFound,
+            "pipeline.empty",
+            format!("{} has no dvc.yaml with stages", project.root().display()),
+        )
+        .hint("write the first stage into dvc.yaml: a command, what it reads (deps) and what it makes (outs)"));
+    }
+    let options = PlanOptions {
+        targets: input.stages.clone(),
+        force: input.force,
+        scope: Scope::Upstream,
+    };
+    let plan = lapwing_pipeline::plan(&pipeline, project, &options).reported()?;
+    Ok((pipeline, plan))
+}
+
+fn stale(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Run | Action::Restore))
+        .map(|step| step.stage.clone())
+        .collect()
+}
+
+/// What would run and why; nothing is changed, also not by `-S`.
+///
+/// # Errors
+/// When the pipeline is not valid.
+pub fn dry_run(_app: &App, input: &StartRun) -> Result<Vec<StageRow>, Report> {
+    let project = projects::project(&input.project)?;
+    let (pipeline, plan) = plan(&project, input)?;
+    plan.steps
+        .iter()
+        .map(|step| {
+            let stage = pipeline.stage(&step.stage).reported()?;
+            Ok(StageRow {
+                name: step.stage.clone(),
+                file: stage.file.clone(),
+                command: stage.cmd.lines().join("\n"),
+                description: stage.desc.clone(),
+                deps: stage.deps.iter().map(|dep| dep.path.clone()).collect(),
+                outs: stage.outs.iter().map(|out| out.path.clone()).collect(),
+                metrics: Vec::new(),
+                params: Vec::new(),
+                state: match step.action {
+                    Action::Run | Action::Restore => StageState::Stale,
+                    Action::Skip => StageState::Fresh,
+                    Action::Frozen => StageState::Frozen,
+                },
+                reasons: step.reasons.iter().map(ToString::to_string).collect(),
+                job: None,
+                duration_ms: None,
+            })
+        })
+        .collect()
+}
+
+/// Starts a run of what is stale, in a process of its own. Answers no run id when nothing is.
+///
+/// # Errors
+/// When the project is not trusted, the pipeline is not valid, or a run of the project goes on.
+pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
+    let project = projects::project(&input.project)?;
+    projects::require_trust(app, &project)?;
+    let input = StartRun {
+        project: project.root().display().to_string(),
+        ..input
+    };
+    reconcile(app, &input.project)?;
+    if let Some(other) = pipeline_runs::active(app.store(), Some(&input.project))
+        .reported()?
+        .first()
+    {
+        return Err(going_on(&other.run_id));
+    }
+    let assignments = input
+        .set
+        .iter()
+        .map(|text| Assignment::parse(text))
+        .collect::<Result<Vec<_>, _>>()
+        .reported()?;
+    for assignment in &assignments {
+        lapwing_pipeline::set_param(project.root(), assignment).reported()?;
+    }
+    let (_, plan) = plan(&project, &input)?;
+    let stages = stale(&plan);
+    if stages.is_empty() {
+        return Ok(StartedRun {
+            run_id: None,
+            stages,
+        });
+    }
+    let run_id = create_run(app, &project, &input, &stages)?;
+    let row = pipeline_runs::PipelineRun {
+        run_id: run_id.clone(),
+        project: input.project.clone(),
+        created: Timestamp::now(),
+        ended: None,
+        request: encode(&input)?,
+        stages: encode(&stages)?,
+        failure: None,
+    };
+    if !pipeline_runs::begin(app.store(), row).reported()? {
+        // Somebody was quicker: our run never began, and is not kept.
+        app.tracking()
+            .update_run(
+                &run_id,
+                Some(RunStatus::Killed),
+                Some(Timestamp::now()),
+                None,
+            )
+            .reported()?;
+        app.tracking().set_deleted(&run_id, true).reported()?;
+        return Err(going_on(&run_id));
+    }
+    spawn_runner(app, &run_id)?;
+    Ok(StartedRun {
+        run_id: Some(run_id),
+        stages,
+    })
+}
+
+fn going_on(run_id: &RunId) -> Report {
+    Report::new(
+        Code::Conflict,
+        "run.going_on",
+        "a run of this project goes on already",
+    )
+    .hint(format!(
+        "wait for it, or end it with `lapwing runs stop {run_id}`"
+    ))
+}
+
+fn encode<T: serde::Serialize>(value: &T) -> Result<String, Report> {
+    serde_json::to_string(value)
+        .map_err(|error| Report::new(Code::Internal, "run.encode", error.to_string()))
+}
+
+fn create_run(
+    app: &App,
+    project: &Project,
+    input: &StartRun,
+    stages: &[String],
+) -> Result<RunId, Report> {
+    let config = Config::read(project.root())?;
+    let mut tags = vec![
+        ("lapwing.project".to_owned(), input.project.clone()),
+        ("lapwing.stages".to_owned(), stages.join(", ")),
+        (
+            "lapwing.target".to_owned(),
+            jobs::target_word(input.target).to_owned(),
+        ),
+        ("mlflow.source.name".to_owned(), input.project.clone()),
+        ("mlflow.source.type".to_owned(), "PROJECT".to_owned()),
+    ];
+    if let Some(commit) = project.head().reported()? {
+        tags.push(("mlflow.source.git.commit".to_owned(), commit.id));
+        tags.push((
+            "lapwing.dirty".to_owned(),
+            project.is_dirty().reported()?.to_string(),
+        ));
+    }
+    let new = NewRun {
+        experiment: projects::name_of(project.root(), &config),
+        name: None,
+        user: user(),
+        tags,
+        start: Timestamp::now(),
+    };
+    app.tracking().create_run(new).reported()
+}
+
+fn user() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) // Unset or no text: the next one.
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+pub(super) fn lock_name(run_id: &RunId) -> String {
+    format!("run-{run_id}")
+}
+
+fn spawn_runner(app: &App, run_id: &RunId) -> Result<(), Report> {
+    let log = app.workspace().logs().join(format!("run-{run_id}.log"));
+    let arguments = ["__run".to_owned(), run_id.to_string()];
+    let env = BTreeMap::from([(
+        "LAPWING_HOME".to_owned(),
+        app.workspace().root().display().to_string(),
+    )]);
+    let started = lapwing_jobs::detached::spawn(app.program(), &arguments, &log, &env).reported();
+    match started {
+        Ok(mut child) => {
+            // Reap it when it ends, in case we still live then.
+            std::thread::spawn(move || child.wait());
+            Ok(())
+        }
+        Err(report) => {
+            end(app, run_id, RunStatus::Failed, Some(report.message.clone()))?;
+            Err(report)
+        }
+    }
+}
+
+/// Ends a run on both sides: as a pipeline run, and as a tracked one.
+pub(super) fn end(
+    app: &App,
+    run_id: &RunId,
+    status: RunStatus,
+    failure: Option<String>,
+) -> Result<(), Report> {
+    let now = Timestamp::now();
+    app.tracking()
+        .update_run(run_id, Some(status), Some(now), None)
+        .reported()?;
+    pipeline_runs::end(app.store(), run_id, now, failure).reported()
+}
+
+/// Ends runs whose runner is gone: nothing stays "running" without a process.
+pub(crate) fn reconcile(app: &App, project: &str) -> Result<(), Report> {
+    let all = pipeline_runs::active(app.store(), Some(project)).reported()?;
+    for run in all {
+        let young = Timestamp::now().millis_since(run.created) < START_GRACE_MILLIS;
+        let lock = lock::try_acquire(app.workspace(), &lock_name(&run.run_id)).reported()?;
+        if lock.is_none() || (young && run.failure.is_none() && !began(app, &run.run_id)?) {
+            continue;
+        }
+        // A stage may have outlived its runner: it goes on and is recorded as a job, but nothing follows it.
+        let still = jobs::list(
+            app,
+            ListJobs {
+                project: None,
+                run_id: Some(run.run_id.clone()),
+            },
+        )?;
+        if still.iter().any(|job| job.ended.is_none()) {
+            continue;
+        }
+        let why = "the run was cut: its process ended before its stages did".to_owned();
+        end(app, &run.run_id, RunStatus::Failed, Some(why))?;
+    }
+    Ok(())
+}
+
+fn began(app: &App, run_id: &RunId) -> Result<bool, Report> {
+    Ok(!jobs::list(
+        app,
+        ListJobs {
+            project: None,
+            run_id: Some(run_id.clone()),
+        },
+    )?
+    .is_empty())
+}
+
+/// Ends a run: the stage that runs is cancelled, the rest does not start.
+///
+/// # Errors
+/// When there is no such run.
+pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
+    let Some(run) = pipeline_runs::get(app.store(), &input.run_id).reported()? else {
+        return Err(Report::new(
+            Code::NotFound,
+            "run.unknown",
+            format!("{} is no run of a pipeline", input.run_id),
+        ));
+    };
+    if run.ended.is_some() {
+        return Ok(Nothing {});
+    }
+    crate::file::write_whole(&stop_mark(app, &input.run_id), b"")?;
+    for job in jobs::list(
+        app,
+        ListJobs {
+            project: None,
+            run_id: Some(input.run_id.clone()),
+        },
+    )? {
+        if job.ended.is_none() {
+            jobs::stop(app, JobRef { id: job.id })?;
+        }
+    }
+    super::follow(app, &input.run_id, &|_| {})?;
+    Ok(Nothing {})
+}
+
+/// There when somebody wants the run to end.
+pub(super) fn stop_mark(app: &App, run_id: &RunId) -> std::path::PathBuf {
+    app.workspace().logs().join(format!("run-{run_id}.stop"))
+}

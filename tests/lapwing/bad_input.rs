@@ -1,0 +1,147 @@
+//! Bad input gets one clear sentence and a hint, the right exit code, and changes nothing.
+
+use std::path::Path;
+
+use crate::place::{Place, told};
+
+/// Runs a verb that must be refused, and answers what was said on standard error.
+fn refused(place: &Place, folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = place.run(folder, arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "`lapwing {}`: {}",
+        arguments.join(" "),
+        told(&output)
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !said.contains("panicked"),
+        "a wrong input is no reason to panic: {said}"
+    );
+    assert!(said.contains("error:"), "{said}");
+    said
+}
+
+#[test]
+fn outside_a_project_the_hint_says_how_to_make_one() {
+    let place = Place::new();
+    let folder = place.path("empty");
+    std::fs::create_dir(&folder).unwrap();
+    for arguments in [
+        &["status"][..],
+        &["run"],
+        &["data", "status"],
+        &["data", "add", "x"],
+    ] {
+        let said = refused(&place, &folder, arguments, 2);
+        assert!(
+            said.contains("lapwing init"),
+            "the next step should be named: {said}"
+        );
+    }
+}
+
+#[test]
+fn things_that_do_not_exist_are_named() {
+    let place = Place::new();
+    let folder = place.path("a project");
+    std::fs::create_dir(&folder).unwrap();
+    place.text(&folder, &["init"]);
+    for (arguments, name) in [
+        (&["data", "add", "nowhere.csv"][..], "nowhere.csv"),
+        (&["data", "preview", "nowhere.csv"], "nowhere.csv"),
+        (&["jobs", "logs", "abc"], "abc"),
+        (&["runs", "show", "abc"], "abc"),
+        (&["models", "show", "no-such-model"], "no-such-model"),
+        (
+            &["deployments", "show", "no-such-endpoint"],
+            "no-such-endpoint",
+        ),
+        (
+            &["deploy", "no-such-model@champion", "--name", "x"],
+            "no-such-model",
+        ),
+        (&["automations", "run", "no-such-policy"], "no-such-policy"),
+        (&["-C", "/no/such/folder", "status"], "/no/such/folder"),
+    ] {
+        let said = refused(&place, &folder, arguments, 2);
+        assert!(said.contains(name), "`{name}` should be named: {said}");
+    }
+}
+
+#[test]
+fn broken_files_name_their_line() {
+    let place = Place::new();
+    let folder = place.path("broken");
+    std::fs::create_dir(&folder).unwrap();
+    place.text(&folder, &["init"]);
+    std::fs::write(
+        folder.join("dvc.yaml"),
+        "stages:\n  train:\n    cmd: [unclosed\n",
+    )
+    .unwrap();
+    let said = refused(&place, &folder, &["status"], 2);
+    assert!(
+        said.contains("dvc.yaml") && said.contains('3'),
+        "file and line: {said}"
+    );
+    std::fs::write(
+        folder.join("dvc.yaml"),
+        "stages:\n  train:\n    comand: python train.py\n",
+    )
+    .unwrap();
+    let said = refused(&place, &folder, &["run"], 2);
+    assert!(said.contains("train"), "the stage should be named: {said}");
+    std::fs::remove_file(folder.join("dvc.yaml")).unwrap();
+    std::fs::write(
+        folder.join("lapwing.toml"),
+        "[project]\nname = \"x\"\n[[monitor]]\ndeploymant = \"y\"\n",
+    )
+    .unwrap();
+    let said = refused(&place, &folder, &["automations", "list"], 2);
+    assert!(
+        said.contains("lapwing.toml") && said.contains("line"),
+        "file and line: {said}"
+    );
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_with_its_name() {
+    let place = Place::new();
+    let folder = place.path("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("broken.parquet"), "this is no parquet").unwrap();
+    let said = refused(&place, &folder, &["data", "preview", "broken.parquet"], 2);
+    assert!(said.contains("broken.parquet"), "{said}");
+}
+
+#[test]
+fn errors_are_json_where_json_was_asked_for() {
+    let place = Place::new();
+    let folder = place.path("empty");
+    std::fs::create_dir(&folder).unwrap();
+    let output = place.run(&folder, &["status", "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        answer["error"]["name"].is_string(),
+        "scripts match on the stable name: {answer}"
+    );
+    assert!(answer["error"]["message"].is_string());
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let place = Place::new();
+    let folder = place.path("empty");
+    std::fs::create_dir(&folder).unwrap();
+    for arguments in [
+        &["no-such-verb"][..],
+        &["run", "--no-such-flag"],
+        &["deploy"],
+        &["data", "add"],
+    ] {
+        let output = place.run(&folder, arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    }
+}

@@ -1,0 +1,106 @@
+//! A workspace and a folder of its own for each test, and the programs to use in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A temporary home: nothing of the user's, and nothing left behind.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::Builder::new()
+                .prefix("lapwing test ")
+                .tempdir()
+                .unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn workspace(&self) -> PathBuf {
+        self.path("workspace")
+    }
+
+    /// The command line program with this place's workspace.
+    pub fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing"));
+        command.args(arguments).current_dir(folder);
+        self.environment(&mut command);
+        command
+    }
+
+    pub fn environment(&self, command: &mut Command) {
+        command
+            .env("LAPWING_HOME", self.workspace())
+            .env("GIT_CONFIG_GLOBAL", self.path("gitconfig"))
+            .env("GIT_AUTHOR_NAME", "Ada")
+            .env("GIT_AUTHOR_EMAIL", "ada@example.org")
+            .env("DVC_NO_ANALYTICS", "1")
+            .env("NO_COLOR", "1")
+            .env_remove("MLFLOW_TRACKING_URI");
+    }
+
+    pub fn run(&self, folder: &Path, arguments: &[&str]) -> Output {
+        self.command(folder, arguments).output().unwrap()
+    }
+
+    /// Runs a verb that must succeed, and answers what it printed.
+    pub fn text(&self, folder: &Path, arguments: &[&str]) -> String {
+        let output = self.run(folder, arguments);
+        assert!(
+            output.status.success(),
+            "`lapwing {}` failed:\n{}",
+            arguments.join(" "),
+            told(&output)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same with `--json`, parsed.
+    pub fn json(&self, folder: &Path, arguments: &[&str]) -> Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        let text = self.text(folder, &all);
+        serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("`lapwing {}`: {error} in {text}", all.join(" ")))
+    }
+}
+
+impl Drop for Place {
+    /// Endpoints outlive whoever started them: end those of this place.
+    fn drop(&mut self) {
+        let Ok(names) = std::fs::read_dir(self.workspace().join("deployments")) else {
+            return;
+        };
+        for name in names.flatten() {
+            let _ = self.run(
+                self.folder.path(),
+                &["deployments", "stop", &name.file_name().to_string_lossy()],
+            );
+        }
+    }
+}
+
+/// Both streams of a program that ended.
+pub fn told(output: &Output) -> String {
+    format!(
+        "exit {:?}\n{}\n{}",
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A program of the peers' environment: `dvc`, `python`.
+pub fn peer(name: &str) -> PathBuf {
+    let peers = std::env::var_os("LAPWING_TEST_PEERS")
+        .expect("LAPWING_TEST_PEERS names the peers' venv: run `make test`");
+    PathBuf::from(peers).join("bin").join(name)
+}
