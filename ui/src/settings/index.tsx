@@ -3,7 +3,7 @@ import { useCommand } from "../api/client";
 import type { Check } from "../api/generated";
 import { host } from "../host";
 import { bytes, count } from "../shared/format";
-import { Asked } from "../shared/states";
+import { Asked, Prose } from "../shared/states";
 import { type Theme, useTheme } from "../shared/stored";
 import { Button, CopyButton, Facts, Id, Page, Section, State, type Tone } from "../shared/ui";
 import { Mark } from "../shell/Mark";
@@ -99,7 +99,11 @@ export default function SettingsPage() {
                     <strong>{check.name}</strong>
                     <span>
                       <span className="quiet">{check.found}</span>
-                      {check.hint ? <span className="check-hint">{check.hint}</span> : null}
+                      {check.hint ? (
+                        <span className="check-hint">
+                          <Prose text={check.hint} />
+                        </span>
+                      ) : null}
                     </span>
                   </li>
                 ))}

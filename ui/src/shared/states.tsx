@@ -5,6 +5,11 @@ import type { Report } from "../api/generated";
 import { toReport } from "../host";
 import { Button, CopyButton } from "./ui";
 
+/** A sentence in which `commands` stand in code. */
+export function Prose({ text }: { text: string }) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part));
+}
+
 export function Empty({
   title,
   children,
@@ -45,7 +50,11 @@ export function Failure({ report, retry }: { report: Report; retry?: () => void 
   return (
     <div className="failure" role="alert">
       <p className="failure-message">{report.message}</p>
-      {report.hint ? <p className="quiet">{report.hint}</p> : null}
+      {report.hint ? (
+        <p className="quiet">
+          <Prose text={report.hint} />
+        </p>
+      ) : null}
       <details>
         <summary>Details</summary>
         <code>
