@@ -61,12 +61,12 @@ pub fn run(context: &Context, arguments: &args::Demo) -> Done {
     let first = demo.train(Target::Process)?;
     let docker = demo.docker_answers()?;
     if docker {
-        demo.train_in_docker()?;
+        forgiven("train in Docker", demo.train_in_docker());
     }
     demo.register(&first)?;
     demo.deploy()?;
     if docker {
-        demo.deploy_in_docker()?;
+        forgiven("the same in Docker", demo.deploy_in_docker());
     }
     let months = demo.months()?;
     demo.table(&months);
@@ -102,6 +102,13 @@ fn step<T>(what: &str, work: impl FnOnce() -> Result<(T, String), Report>) -> Re
         print::dim(&print::duration(took))
     ));
     Ok(value)
+}
+
+/// Containers are an extra: what fails there is said, and the rest goes on.
+fn forgiven(what: &str, done: Result<(), Report>) {
+    if let Err(report) = done {
+        print::line(&format!("{} {what}: {}", print::paint("○", AnsiColor::Yellow), report.message));
+    }
 }
 
 fn project(context: &Context, folder: &Path) -> Result<String, Report> {
