@@ -6,7 +6,7 @@ import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
-import { IconButton, Page, State, Time, To, useNow } from "../shared/ui";
+import { IconButton, Page, State, Tag, Time, To, useNow } from "../shared/ui";
 import { JOB } from "../shared/words";
 
 export function isGoing(job: JobRow): boolean {
@@ -23,48 +23,52 @@ function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {
     {
       key: "title",
       title: "Job",
-      width: "minmax(180px, 2fr)",
-      cell: (row) => <span title={row.title}>{row.title}</span>,
+      width: "minmax(140px, 2fr)",
+      cell: (row) => (
+        <span className="line" title={row.title}>
+          <span className="cut">{row.title}</span>
+          {row.target === "docker" ? <Tag>Docker</Tag> : null}
+        </span>
+      ),
       order: (row) => row.title,
     },
     {
       key: "status",
       title: "State",
-      width: "100px",
+      width: "92px",
       cell: (row) => <State tone={JOB[row.status].tone}>{JOB[row.status].word}</State>,
       order: (row) => row.status,
     },
     {
       key: "outcome",
       title: "Outcome",
-      width: "minmax(100px, 1fr)",
+      width: "minmax(88px, 1fr)",
       cell: (row) => <span className="quiet">{row.outcome}</span>,
     },
-    { key: "target", title: "Where", width: "72px", cell: (row) => row.target, order: (row) => row.target },
     {
       key: "project",
       title: "Project",
-      width: "minmax(90px, 1fr)",
+      width: "minmax(84px, 1fr)",
       cell: (row) => <span title={row.project ?? undefined}>{row.project?.split("/").pop() ?? NONE}</span>,
       order: (row) => row.project,
     },
     {
       key: "run",
       title: "Run",
-      width: "80px",
+      width: "72px",
       cell: (row) => (row.run_id ? <To to={pathTo("runs", row.run_id)}>{row.run_id.slice(0, 8)}</To> : NONE),
     },
     {
       key: "created",
       title: "Started",
-      width: "84px",
+      width: "76px",
       cell: (row) => <Time at={row.started ?? row.created} />,
       order: (row) => row.created,
     },
     {
       key: "took",
       title: "Took",
-      width: "84px",
+      width: "80px",
       numeric: true,
       cell: (row) => duration(jobTime(row, now)),
       order: (row) => jobTime(row, now),

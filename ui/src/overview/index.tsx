@@ -5,7 +5,7 @@ import { plural } from "../shared/format";
 import { pathTo, useGo } from "../shared/place";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
-import { Button, Page, StateMark, Tag } from "../shared/ui";
+import { Button, Page, StateMark, Tag, type Tone } from "../shared/ui";
 import { Lap } from "./Lap";
 import "./overview.css";
 
@@ -74,8 +74,9 @@ function Next({ next, project }: { next: NextAction; project: string }) {
 }
 
 /** The tone of the sentence: that of the worst station. */
-function worst(overview: Overview): "failed" | "stale" | "good" {
+function worst(overview: Overview): Tone {
   const states = overview.stations.map(({ state }) => state);
+  if (states.every((state) => state === "empty")) return "idle";
   return states.includes("failed") ? "failed" : states.includes("stale") ? "stale" : "good";
 }
 
@@ -118,7 +119,10 @@ export default function OverviewPage() {
           <div className="overview">
             {answer.project.config_error ? <Failure report={answer.project.config_error} /> : null}
             <Lap stations={answer.stations}>
-              <StateMark tone={answer.attention ? worst(answer) : "good"} size={16} />
+              <StateMark
+                tone={answer.attention || worst(answer) === "idle" ? worst(answer) : "good"}
+                size={16}
+              />
               <p>{answer.attention ?? quietSentence(answer)}</p>
               <Next next={answer.next} project={answer.project.path} />
             </Lap>

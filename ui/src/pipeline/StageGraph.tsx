@@ -1,7 +1,9 @@
 import {
   Background,
+  BaseEdge,
   Controls,
   type Edge,
+  type EdgeProps,
   Handle,
   MarkerType,
   type Node,
@@ -12,7 +14,7 @@ import {
 import { useMemo } from "react";
 import type { PipelineView, StageRow } from "../api/generated";
 import { duration } from "../shared/format";
-import { layered } from "../shared/graph";
+import { curve, layered } from "../shared/graph";
 import { State } from "../shared/ui";
 import { STAGE } from "../shared/words";
 import "@xyflow/react/dist/style.css";
@@ -43,7 +45,14 @@ function StageBox({ data: { stage, chosen } }: NodeProps<StageNode>) {
   );
 }
 
+type RoutedEdge = Edge<{ path: string }, "routed">;
+
+function Route({ id, data, markerEnd }: EdgeProps<RoutedEdge>) {
+  return <BaseEdge id={id} path={data?.path ?? ""} {...(markerEnd ? { markerEnd } : {})} />;
+}
+
 const TYPES = { stage: StageBox };
+const EDGE_TYPES = { routed: Route };
 
 export function StageGraph({
   view,
@@ -56,7 +65,7 @@ export function StageGraph({
 }) {
   const shape = JSON.stringify([view.stages.map(({ name }) => name), view.edges]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: states change often, the layout only with the shape
-  const places = useMemo(
+  const { places, routes } = useMemo(
     () =>
       layered(
         view.stages.map(({ name }) => ({ id: name, width: WIDTH, height: HEIGHT })),
@@ -77,8 +86,10 @@ export function StageGraph({
     };
   });
   const running = new Set(view.stages.filter(({ state }) => state === "running").map(({ name }) => name));
-  const edges: Edge[] = view.edges.map(({ from, to }) => ({
+  const edges: RoutedEdge[] = view.edges.map(({ from, to }) => ({
     id: `${from} ${to}`,
+    type: "routed",
+    data: { path: curve(routes.get(`${from} ${to}`) ?? []) },
     source: from,
     target: to,
     markerEnd: { type: MarkerType.ArrowClosed, color: "var(--line-2)" },
@@ -90,6 +101,7 @@ export function StageGraph({
       nodes={nodes}
       edges={edges}
       nodeTypes={TYPES}
+      edgeTypes={EDGE_TYPES}
       onNodeClick={(_, node) => onChoose(node.id)}
       onPaneClick={() => onChoose(null)}
       onSelectionChange={({ nodes: [first] }) => {
@@ -101,7 +113,6 @@ export function StageGraph({
       maxZoom={1.5}
       nodesDraggable={false}
       nodesConnectable={false}
-      proOptions={{ hideAttribution: true }}
       aria-label="Stages"
     >
       <Background gap={20} size={1} color="var(--line)" />

@@ -4,7 +4,7 @@ import type { LoggedModelRow } from "../api/generated";
 import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { pathTo, useGo } from "../shared/place";
-import { Failure } from "../shared/states";
+import { Failure, Prose } from "../shared/states";
 import { Button, Field } from "../shared/ui";
 
 export function Register({
@@ -66,7 +66,10 @@ export function Register({
           <option key={known.name} value={known.name} />
         ))}
       </datalist>
-      <Field label="Alias" hint="Optional. `champion` is what a deployment of NAME@champion serves.">
+      <Field
+        label="Alias"
+        hint={<Prose text="Optional. `champion` is what a deployment of NAME@champion serves." />}
+      >
         <input
           className="input"
           list="known-aliases"

@@ -38,6 +38,16 @@ export function sorted<R>(
   });
 }
 
+const GAP = 16;
+const CHECK_BOX = 32;
+const EDGES = 40;
+
+/** The least that the columns need: beyond it the table scrolls sideways, head and rows alike. */
+export function leastWidth(widths: readonly string[], edges = EDGES): number {
+  const each = widths.map((width) => Number(/(\d+(?:\.\d+)?)px/.exec(width)?.[1] ?? 80));
+  return each.reduce((sum, width) => sum + width, 0) + GAP * Math.max(0, widths.length - 1) + edges;
+}
+
 export interface TableProps<R> {
   label: string;
   rows: readonly R[];
@@ -77,7 +87,11 @@ export function Table<R>(props: TableProps<R>) {
       if (onEnd && last >= rows.length - 20) onEnd();
     },
   });
-  const tracks = `${selected ? "32px " : ""}${columns.map(({ width }) => width).join(" ")}`;
+  const least = leastWidth(
+    [...(selected ? [`${CHECK_BOX}px`] : []), ...columns.map(({ width }) => width)],
+    short ? 0 : EDGES,
+  );
+  const tracks = `${selected ? `${CHECK_BOX}px ` : ""}${columns.map(({ width }) => width).join(" ")}`;
   const toggle = (row: R) => {
     if (!selected || !onSelect) return;
     const next = new Set(selected);
@@ -113,7 +127,7 @@ export function Table<R>(props: TableProps<R>) {
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
-      <div className="table-head" role="row" style={{ gridTemplateColumns: tracks }}>
+      <div className="table-head" role="row" style={{ gridTemplateColumns: tracks, minWidth: least }}>
         {selected ? (
           <span role="columnheader" tabIndex={-1}>
             <input
@@ -131,7 +145,7 @@ export function Table<R>(props: TableProps<R>) {
       <div
         className="table-rows"
         role="rowgroup"
-        style={short ? undefined : { height: virtual.getTotalSize() }}
+        style={{ minWidth: least, ...(short ? {} : { height: virtual.getTotalSize() }) }}
       >
         {shown.map(({ row, index, start }) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the grid handles the keys

@@ -30,6 +30,7 @@ export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (
   };
   const matches = (name: string) => name.toLowerCase().includes(text.trim().toLowerCase());
   const rows = query.length > 0 ? (found.data ?? []) : [];
+  const places = PLACES.filter(({ name }) => matches(name));
   const themes = (["dark", "light", "system"] as const).filter(
     (name) => text !== "" && matches(`theme ${name}`),
   );
@@ -62,8 +63,8 @@ export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (
                   ))}
                 </Command.Group>
               ) : null}
-              <Command.Group heading="Go to">
-                {PLACES.filter(({ name }) => matches(name)).map(({ path, name, icon: Icon, key }) => (
+              <Command.Group heading="Go to" hidden={places.length === 0}>
+                {places.map(({ path, name, icon: Icon, key }) => (
                   <Command.Item key={path} value={path} onSelect={choose(() => go(path))}>
                     <Icon size={14} strokeWidth={1.6} aria-hidden />
                     <span className="grow">{name}</span>
