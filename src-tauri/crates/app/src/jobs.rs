@@ -67,13 +67,22 @@ pub(crate) fn refresh(app: &App, id: &JobId) -> Result<JobRow, Report> {
     if row.ended.is_some() {
         return Ok(shown(row));
     }
-    let state = lapwing_jobs::state(app.workspace(), id).reported()?;
+    let state = match lapwing_jobs::state(app.workspace(), id) {
+        // Remembered, but its folder is not made yet: another process is starting it right now.
+        Err(lapwing_jobs::Error::Unknown(_)) if is_young(&row) => return Ok(shown(row)),
+        other => other.reported()?,
+    };
     let mut now = row.clone();
     apply(&mut now, &state);
     if now != row {
         table::put(app.store(), now.clone()).reported()?;
     }
     Ok(shown(now))
+}
+
+fn is_young(row: &table::Job) -> bool {
+    const START_MILLIS: i64 = 30_000;
+    Timestamp::now().millis_since(row.created) < START_MILLIS
 }
 
 fn apply(row: &mut table::Job, state: &JobState) {

@@ -64,6 +64,9 @@ impl Logged {
     fn read(app: &App, name: &DeploymentName, query: &Query) -> Result<Self, Report> {
         let folder = app.workspace().deployment(name);
         let read = log_of::read(&folder, query).reported()?;
+        if read.is_empty() {
+            return Ok(Self::nothing());
+        }
         let labels: HashMap<String, String> = truth::read(&folder).reported()?;
         let about = Frame::from_batches(&read.about.schema(), std::slice::from_ref(&read.about))
             .reported()?;
@@ -114,6 +117,17 @@ impl Logged {
             ),
             features: features.take(&order).reported()?,
         })
+    }
+
+    fn nothing() -> Self {
+        Self {
+            at: Vec::new(),
+            prediction: Vec::new(),
+            score: Vec::new(),
+            version: Vec::new(),
+            truth: Vec::new(),
+            features: Frame::default(),
+        }
     }
 
     fn rows(&self) -> usize {
@@ -594,25 +608,7 @@ pub fn join(
 ) -> Result<LabelsAdded, Report> {
     known(app, name)?;
     let folder = app.workspace().deployment(name);
-    let predictions = log_of::read(
-        &folder,
-        &Query {
-            columns: Some(Vec::new()),
-            ..Query::default()
-        },
-    )
-    .reported()?;
-    let about = Frame::from_batches(
-        &predictions.about.schema(),
-        std::slice::from_ref(&predictions.about),
-    )
-    .reported()?;
-    let known: std::collections::HashSet<String> = about
-        .texts("prediction_id")
-        .reported()?
-        .into_iter()
-        .flatten()
-        .collect();
+    let known = logged_ids(&folder)?;
     let joined = rows
         .iter()
         .filter(|(id, _)| known.contains(id.as_str()))
@@ -624,6 +620,24 @@ pub fn join(
         joined: Count::from(joined),
         unmatched: Count::from(rows.len() - joined),
     })
+}
+
+fn logged_ids(folder: &Path) -> Result<std::collections::HashSet<String>, Report> {
+    let query = Query {
+        columns: Some(Vec::new()),
+        ..Query::default()
+    };
+    let predictions = log_of::read(folder, &query).reported()?;
+    if predictions.is_empty() {
+        return Ok(std::collections::HashSet::new());
+    }
+    let about = Frame::from_batches(
+        &predictions.about.schema(),
+        std::slice::from_ref(&predictions.about),
+    )
+    .reported()?;
+    let ids = about.texts("prediction_id").reported()?;
+    Ok(ids.into_iter().flatten().collect())
 }
 
 /// Drift of two files, as the CLI prints it.

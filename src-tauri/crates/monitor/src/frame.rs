@@ -88,6 +88,15 @@ fn open(path: &Path) -> Result<std::fs::File> {
     }
 }
 
+impl Default for Frame {
+    /// No columns, no rows.
+    fn default() -> Self {
+        Self {
+            batch: RecordBatch::new_empty(Arc::new(Schema::empty())),
+        }
+    }
+}
+
 impl Frame {
     /// From batches of one schema.
     ///

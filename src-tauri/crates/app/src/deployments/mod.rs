@@ -252,6 +252,7 @@ pub fn predict_frame(
     let scored = app
         .block_on(client::predict(&url, None, frame.batch()))?
         .reported()?;
+    wait_for_log(app, name, scored.prediction_ids.last());
     app.announce(&[Tag::Deployments, Tag::Monitors]);
     if let Err(report) = monitors::check(app, name) {
         tracing::debug!(
@@ -275,6 +276,20 @@ pub fn predict_frame(
     Ok(FilePredictions {
         rows: rows.collect(),
     })
+}
+
+/// The gateway answers before it logs. Whoever joins labels next, or asks for a lineage, should find every row.
+fn wait_for_log(app: &App, name: &DeploymentName, last: Option<&String>) {
+    const LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
+    const POLL: std::time::Duration = std::time::Duration::from_millis(20);
+    let Some(last) = last.and_then(|id| id.parse().ok()) else { return }; // No rows: nothing to wait for.
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < LIMIT {
+        if matches!(lapwing_serving::predictions::find(&folder(app, name), &last), Ok(Some(_))) {
+            return;
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Writes predictions as CSV.
