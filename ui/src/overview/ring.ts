@@ -18,8 +18,8 @@ const LABEL_HEIGHT = 86;
 /** As large as the words around it allow. */
 export function ringSize(width: number, height: number): { width: number; height: number } {
   return {
-    width: Math.max(300, Math.min(680, width - 2 * (width > ROOMY ? LABEL_WIDTH + 32 : LABEL_WIDTH))),
-    height: Math.max(200, Math.min(460, height - 2 * LABEL_HEIGHT)),
+    width: Math.max(300, Math.min(920, width - 2 * (width > ROOMY ? LABEL_WIDTH + 32 : LABEL_WIDTH))),
+    height: Math.max(200, Math.min(560, height - 2 * LABEL_HEIGHT)),
   };
 }
 

@@ -71,6 +71,39 @@ function Side({ comparison }: { comparison: Comparison }) {
   );
 }
 
+/** A metric that every run logged at most once: bars from zero. */
+function Once({ metric, lines }: { metric: string; lines: Line[] }) {
+  const values = lines.map(({ points }) => points[0]?.y ?? null);
+  const most = Math.max(...values.map((value) => Math.abs(value ?? 0)), Number.EPSILON);
+  return (
+    <figure className="chart" aria-label={metric}>
+      <figcaption className="chart-head">
+        <span className="chart-title cut">{metric}</span>
+        <span className="faint">logged once</span>
+      </figcaption>
+      <ul className="once">
+        {lines.map((line, index) => {
+          const value = values[index] ?? null;
+          return (
+            <li key={index} title={`${line.name}: ${value ?? "no value"}`}>
+              <span className="cut">{line.name}</span>
+              <span className="once-track">
+                <i
+                  style={{
+                    width: `${(Math.abs(value ?? 0) / most) * 100}%`,
+                    background: `var(--${seriesToken(index)})`,
+                  }}
+                />
+              </span>
+              <span className="num">{figure(value)}</span>
+            </li>
+          );
+        })}
+      </ul>
+    </figure>
+  );
+}
+
 function CompareChart({ metric, comparison }: { metric: string; comparison: Comparison }) {
   const series = useQueries({
     queries: comparison.runs.map(({ run_id, status }) => {
@@ -90,6 +123,9 @@ function CompareChart({ metric, comparison }: { metric: string; comparison: Comp
       points: points.map(({ step, value }, at) => ({ x: step ?? at, y: value })),
     };
   });
+  if (series.every(({ isPending }) => !isPending) && lines.every(({ points }) => points.length < 2)) {
+    return <Once metric={metric} lines={lines} />;
+  }
   return <LineChart title={metric} lines={lines} sync="compare" />;
 }
 

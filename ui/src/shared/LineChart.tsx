@@ -103,7 +103,7 @@ export function LineChart(props: LineChartProps) {
   }, [lines, hidden, level]);
   const data = useMemo(() => aligned(shown), [shown]);
   const shape = JSON.stringify([
-    shown.map(({ name, color, tone }) => [name, color, tone]),
+    shown.map(({ name, color, tone, points }) => [name, color, tone, points.length < 2]),
     time,
     log,
     sync,

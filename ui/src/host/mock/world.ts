@@ -657,7 +657,7 @@ export const answers: Answers = {
   "jobs.stop": () => ({}),
   "experiments.list": () => [{ id: "1", name: "flight-delays", runs: amount }],
   "runs.list": ({ filter, max, page_token, order_by }) => {
-    if (filter && /[^=<>!]=\s*$|^\S+$/.test(filter)) {
+    if (filter && /[=<>]\s*$|^\S+$/.test(filter)) {
       throw Object.assign(new Error("filter"), {
         code: "invalid",
         name: "runs.filter",
