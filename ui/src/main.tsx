@@ -38,7 +38,8 @@ async function start(): Promise<void> {
   const { connect } = await import("./host");
   const host = await connect();
   report = (text) => host.reportError(text);
-  const { mount } = await import("./app");
+  const [{ mount }, { chooseProject }] = await Promise.all([import("./app"), import("./shell/start")]);
+  await chooseProject();
   mount(document.getElementById("root"));
 }
 

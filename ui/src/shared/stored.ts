@@ -26,6 +26,10 @@ function write(key: string, value: string | null): void {
   for (const tell of listeners.get(key) ?? []) tell();
 }
 
+export function setStored(name: string, value: string | null): void {
+  write(`lapwing.${name}`, value);
+}
+
 export function useStored(name: string): [string | null, (value: string | null) => void] {
   const key = `lapwing.${name}`;
   const value = useSyncExternalStore(

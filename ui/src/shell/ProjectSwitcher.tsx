@@ -23,7 +23,7 @@ export async function pickFolder(title: string): Promise<string | null> {
 }
 
 export function ProjectSwitcher() {
-  const [project, setProject] = useProject();
+  const [project] = useProject();
   const projects = useCommand("projects.list", {});
   const status = useCommand("status.get", {});
   const open = useOpenProject();
@@ -45,15 +45,7 @@ export function ProjectSwitcher() {
           <Menu.Popup className="popup">
             {known.length > 0 ? <div className="popup-label">Projects</div> : null}
             {known.map(({ path, name, exists }) => (
-              <Menu.Item
-                key={path}
-                className="popup-item"
-                disabled={!exists}
-                onClick={() => {
-                  setProject(path);
-                  go("/overview");
-                }}
-              >
+              <Menu.Item key={path} className="popup-item" disabled={!exists} onClick={() => open(path)}>
                 <span className="stack" style={{ gap: 0 }}>
                   <span className="cut">{name}</span>
                   <span className="cut faint small-text">
