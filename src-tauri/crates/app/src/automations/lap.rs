@@ -70,7 +70,11 @@ pub fn run_now(
     name: &str,
     say: &dyn Fn(&str),
 ) -> Result<Vec<DecisionRow>, Report> {
-    run(app, project, name, say, "started by hand")
+    let root = projects::locate(Path::new(project))?;
+    let (_, wanted) = policy(Path::new(&root), name)?;
+    let due = trigger::due(app, &root, &wanted, Timestamp::now())?;
+    let reason = due.unwrap_or_else(|| "started by hand".to_owned());
+    run(app, &root, name, say, &reason)
 }
 
 /// The body of `lapwing __automation`: a lap that its trigger started.
@@ -78,16 +82,12 @@ pub fn run_now(
 /// # Errors
 /// When there is no such policy, or the lap failed.
 pub fn carry_out(app: &App, project: &str, name: &str) -> Result<(), Report> {
-    let root = projects::locate(Path::new(project))?;
-    let (_, wanted) = policy(Path::new(&root), name)?;
-    let reason = trigger::due(app, &root, &wanted, Timestamp::now())?
-        .unwrap_or_else(|| "started by hand".to_owned());
     let say = |text: &str| {
         use std::io::Write as _;
         // The job's log is for people; a full disk shows elsewhere.
         let _ = writeln!(std::io::stdout(), "{text}");
     };
-    let rows = run(app, &root, name, &say, &reason)?;
+    let rows = run_now(app, project, name, &say)?;
     match rows.last() {
         Some(row) if row.kind == DecisionKind::Failed => Err(Report::new(
             Code::Failed,
