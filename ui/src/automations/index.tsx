@@ -1,46 +1,85 @@
 import { useCommand } from "../api/client";
-import type { PolicyRow } from "../api/generated";
-import { pathTo, usePlace } from "../shared/place";
+import { host } from "../host";
+import { plural } from "../shared/format";
+import { usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
-import { type Column, Table } from "../shared/Table";
-import { Page, Time } from "../shared/ui";
+import { Button, Page, Section } from "../shared/ui";
+import { Policies } from "./Policies";
+import { Trail } from "./Trail";
+import "./automations.css";
 
-const COLUMNS: Column<PolicyRow>[] = [
-  {
-    key: "name",
-    title: "Policy",
-    width: "minmax(140px, 1fr)",
-    cell: (row) => row.name,
-    order: (row) => row.name,
-  },
-  { key: "trigger", title: "Trigger", width: "minmax(200px, 2fr)", cell: (row) => row.trigger },
-  { key: "next", title: "Next", width: "120px", cell: (row) => <Time at={row.next} /> },
-];
-
+/** `/automations`, `/automations/POLICY`: with a policy, only its part of the audit trail. */
 export default function AutomationPage() {
-  const place = usePlace();
   const [project] = useProject();
-  const rows = useCommand("automations.list", { project: project ?? "" });
+  const { rest } = usePlace();
+  return project ? <Automation project={project} policy={rest[0] ?? null} /> : null;
+}
+
+function Automation({ project, policy }: { project: string; policy: string | null }) {
+  const place = usePlace();
+  const rows = useCommand("automations.list", { project }, { every: 10_000 });
+  const log = useCommand("automations.log", { project }, { every: 10_000 });
+  const all = rows.data ?? [];
   return (
-    <Page title="Automation" flush>
+    <Page
+      title={policy ?? "Automation"}
+      crumbs={policy ? [["Automation", "/automations"]] : undefined}
+      note={rows.data && !policy ? plural(all.length, "policy", "policies") : null}
+    >
       <Asked query={rows}>
         {(answer) =>
           answer.length === 0 ? (
-            <Empty title="No automations yet" cli="lapwing automations list">
-              Add a policy to lapwing.toml that retrains when the monitor says so.
+            <Empty
+              title="No automations yet"
+              cli="lapwing automations list"
+              action={
+                <Button kind="primary" onClick={() => void host().reveal(`${project}/lapwing.toml`)}>
+                  Show lapwing.toml
+                </Button>
+              }
+            >
+              Write an [[automation]] into lapwing.toml: what starts a retrain, and what the challenger must
+              beat to be released.
             </Empty>
           ) : (
-            <Table
-              label="Automation"
-              rows={answer}
-              columns={COLUMNS}
-              id={(row) => row.name}
-              onOpen={(row) => place.go(pathTo("automations", row.name))}
+            <Policies
+              project={project}
+              rows={policy ? answer.filter(({ name }) => name === policy) : answer}
             />
           )
         }
       </Asked>
+      {all.length > 0 || (log.data?.length ?? 0) > 0 ? (
+        <Section
+          title="Audit trail"
+          aside={
+            all.length > 1 ? (
+              <select
+                className="select trail-select"
+                aria-label="Policy"
+                value={policy ?? ""}
+                onChange={(event) =>
+                  place.go(
+                    event.target.value
+                      ? `/automations/${encodeURIComponent(event.target.value)}`
+                      : "/automations",
+                  )
+                }
+              >
+                <option value="">All policies</option>
+                {all.map(({ name }) => (
+                  <option key={name}>{name}</option>
+                ))}
+              </select>
+            ) : null
+          }
+        >
+          <Asked query={log}>
+            {(answer) => <Trail rows={policy ? answer.filter((row) => row.policy === policy) : answer} />}
+          </Asked>
+        </Section>
+      ) : null}
     </Page>
   );
 }
