@@ -27,7 +27,7 @@ export type AddedData = {
 	path: string,
 	hash: string,
 	size: Count,
-	files: number | null,
+	files: Count | null,
 	/**  False when the same content was already tracked. */
 	changed: boolean,
 };
@@ -115,6 +115,29 @@ export type ColumnDriftRow = {
 	distribution: DistributionPair,
 };
 
+/**  One column. Numbers of texts and times are `None`. */
+export type ColumnProfile = {
+	name: string,
+	/**  `int64`, `double`, `string`, `bool`, `timestamp`, `date`. */
+	kind: string,
+	nulls: number,
+	distinct: number,
+	min: number | null,
+	q25: number | null,
+	median: number | null,
+	q75: number | null,
+	max: number | null,
+	mean: number | null,
+	std: number | null,
+	/**  Edges, one more than counts; empty for texts. */
+	edges: (number | null)[],
+	counts: number[],
+	/**  The most frequent values and how often they occur. */
+	top: TopValue[],
+	/**  `constant`, `almost constant`, `mostly missing`, `every value differs`, `infinite values`. */
+	warnings: string[],
+};
+
 export type CompareRuns = {
 	run_ids: RunId[],
 };
@@ -158,7 +181,7 @@ export type DataVersion = {
 	at: Timestamp,
 	hash: string,
 	size: Count,
-	files: number | null,
+	files: Count | null,
 };
 
 export type DatasetRow = {
@@ -170,7 +193,7 @@ export type DatasetRow = {
 	stage: string | null,
 	state: DataState,
 	size: Count,
-	files: number | null,
+	files: Count | null,
 	hash: string | null,
 	is_dir: boolean,
 };
@@ -582,6 +605,11 @@ export type PreviewData = {
 	limit: number,
 };
 
+export type Profile = {
+	rows: number,
+	columns: ColumnProfile[],
+};
+
 export type ProjectDetail = {
 	path: string,
 	name: string,
@@ -610,9 +638,11 @@ export type ProjectSummary = {
 
 export type QualityRow = {
 	column: string,
+	/**  Shares of rows, 0 to 1. */
 	missing: number | null,
 	missing_reference: number | null,
 	new_categories: string[],
+	/**  Share of rows outside the reference's least and greatest value. */
 	out_of_range: number | null,
 	note: string | null,
 };
@@ -883,6 +913,11 @@ export type TextContent = {
 /**  Milliseconds since 1970-01-01T00:00:00Z. Functions take it as an argument instead of asking the clock. */
 export type Timestamp = number;
 
+export type TopValue = {
+	value: string,
+	count: number,
+};
+
 export type Trace = {
 	/**  A prediction id, run id, `NAME@ALIAS`, `NAME/VERSION`, deployment name, dataset hash, dataset path or commit. */
 	id: string,
@@ -975,7 +1010,7 @@ export type Commands = {
 	"data.checkout": { input: CheckoutData; answer: string[] };
 	"data.files": { input: InProject; answer: FileRow[] };
 	"data.preview": { input: PreviewData; answer: Preview };
-	"data.profile": { input: PreviewData; answer: Nothing };
+	"data.profile": { input: PreviewData; answer: Profile };
 	"data.push": { input: TransferData; answer: Transferred };
 	"data.pull": { input: TransferData; answer: Transferred };
 	"pipeline.get": { input: InProject; answer: PipelineView };
