@@ -52,6 +52,8 @@ function fitted(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
 }
 
+const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
 function Stop({ station, at, wide, now }: { station: Station; at: Label; wide: boolean; now: number }) {
   const go = useGo();
   const { word, tone } = STATION[station.state];
@@ -80,7 +82,7 @@ function Stop({ station, at, wide, now }: { station: Station; at: Label; wide: b
             </tspan>
           </text>
           <text y="22" className="lap-figure">
-            {fitted(station.figure, wide ? 20 : 17)}
+            {fitted(sentence(station.figure), wide ? 20 : 17)}
           </text>
           <text y="41" className="lap-detail">
             {fitted(station.detail, wide ? 36 : 30)}

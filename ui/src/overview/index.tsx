@@ -86,6 +86,10 @@ function quietSentence(overview: Overview): string {
   }
   if (overview.stations.some(({ state }) => state === "running"))
     return "Work is going on. Nothing needs you now.";
+  if (overview.next.kind === "run") {
+    return `${plural(overview.next.stale, "stage is stale", "stages are stale")}: a run brings everything up to date.`;
+  }
+  if (overview.next.kind === "deploy") return "A model is registered and nothing serves it yet.";
   return "Nothing needs attention.";
 }
 

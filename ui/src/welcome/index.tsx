@@ -100,7 +100,7 @@ export default function WelcomePage() {
   const sample = useAction("projects.create_sample", { onDone: show, quiet: true });
   const open = useAction("projects.open", { onDone: show, quiet: true });
   const forget = useAction("projects.forget", { done: "Taken off the list. The folder stays." });
-  const failed = sample.error ?? open.error;
+  const failed = sample.error ?? open.error ?? projects.error;
   const known = projects.data ?? [];
   return (
     <div className="welcome">
