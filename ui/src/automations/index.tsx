@@ -4,10 +4,20 @@ import { plural } from "../shared/format";
 import { usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
-import { Button, Page, Section } from "../shared/ui";
+import { Button, CopyButton, Page, Section } from "../shared/ui";
 import { Policies } from "./Policies";
 import { Trail } from "./Trail";
+import "../shared/detail.css";
 import "./automations.css";
+
+const EXAMPLE = `[[automation]]
+name = "retrain-when-worse"
+deployment = "NAME"
+model = "NAME"
+on = { performance = { metric = "auc", below = 0.70, min_rows = 500 } }
+retrain = { add = ["data/raw"] }
+gate = { metric = "auc", margin = 0.01, data = "data/heldout.parquet", label = "late" }
+`;
 
 /** `/automations`, `/automations/POLICY`: with a policy, only its part of the audit trail. */
 export default function AutomationPage() {
@@ -25,23 +35,28 @@ function Automation({ project, policy }: { project: string; policy: string | nul
     <Page
       title={policy ?? "Automation"}
       crumbs={policy ? [["Automation", "/automations"]] : undefined}
-      note={rows.data && !policy ? plural(all.length, "policy", "policies") : null}
+      note={all.length > 0 && !policy ? plural(all.length, "policy", "policies") : null}
     >
       <Asked query={rows}>
         {(answer) =>
           answer.length === 0 ? (
-            <Empty
-              title="No automations yet"
-              cli="lapwing automations list"
-              action={
-                <Button kind="primary" onClick={() => void host().reveal(`${project}/lapwing.toml`)}>
-                  Show lapwing.toml
-                </Button>
-              }
-            >
-              Write an [[automation]] into lapwing.toml: what starts a retrain, and what the challenger must
-              beat to be released.
-            </Empty>
+            <>
+              <Empty
+                title="No automations yet"
+                cli="lapwing automations list"
+                action={
+                  <Button kind="primary" onClick={() => void host().reveal(`${project}/lapwing.toml`)}>
+                    Show lapwing.toml
+                  </Button>
+                }
+              >
+                Write an [[automation]] into lapwing.toml: what starts a retrain, and what the challenger must
+                beat to be released.
+              </Empty>
+              <Section title="For example" aside={<CopyButton text={EXAMPLE} label="Copy the example" />}>
+                <pre className="code example">{EXAMPLE}</pre>
+              </Section>
+            </>
           ) : (
             <Policies
               project={project}

@@ -5,7 +5,7 @@ import { plural } from "../shared/format";
 import { pathTo } from "../shared/place";
 import { Facts, Id, Section, State, Time, To } from "../shared/ui";
 import { Traffic } from "./Traffic";
-import { STATE } from "./words";
+import { registeredName, STATE } from "./words";
 
 export function Overview({ detail }: { detail: DeploymentDetail }) {
   const { row, revisions } = detail;
@@ -60,9 +60,9 @@ export function Overview({ detail }: { detail: DeploymentDetail }) {
 
 /** The registry's page of what is served, where it came from the registry. */
 function Served({ detail: { row } }: { detail: DeploymentDetail }) {
-  const name = /^models:\/([^/@]+)/.exec(row.model)?.[1] ?? row.model.split("@")[0] ?? row.model;
+  const name = registeredName(row.model);
   const version = row.model_version;
-  if (version === null) return <code>{row.model}</code>;
+  if (version === null || name === null) return <code>{row.model}</code>;
   return (
     <span className="line">
       <To to={pathTo("models", name, version)}>{`${name} v${version}`}</To>

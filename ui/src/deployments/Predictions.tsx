@@ -57,8 +57,21 @@ const COLUMNS: Column<LoggedPrediction>[] = [
     width: "minmax(200px, 4fr)",
     cell: (row) => <code className="faint">{featuresLine(row.features)}</code>,
   },
-  { key: "id", title: "Prediction id", width: "120px", cell: (row) => <Id id={row.prediction_id} /> },
+  {
+    key: "id",
+    title: "Prediction id",
+    width: "112px",
+    cell: ({ prediction_id }) => (
+      <span className="id">
+        <code title={prediction_id}>{tail(prediction_id)}</code>
+        <CopyButton text={prediction_id} label={`Copy ${prediction_id}`} />
+      </span>
+    ),
+  },
 ];
+
+/** Ids of one second begin alike, so their ends tell them apart. */
+const tail = (id: string) => (id.length > 9 ? `…${id.slice(-8)}` : id);
 
 function entries(features: unknown): [string, string][] {
   if (typeof features !== "object" || features === null) return [];

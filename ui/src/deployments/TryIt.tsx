@@ -150,15 +150,19 @@ function Answer({ answer }: { answer: Predicted }) {
           <>
             <span className="faint">prediction</span>
             <Id id={said.id} full />
-            <Button kind="ghost" onClick={() => place.set({ tab: "lineage", of: said.id }, false)}>
+            <button
+              type="button"
+              className="link"
+              onClick={() => place.set({ tab: "lineage", of: said.id }, false)}
+            >
               Lineage
-            </Button>
+            </button>
           </>
         ) : null}
       </p>
       <details>
-        <summary className="line">
-          <span className="quiet">Raw JSON</span> <CopyButton text={raw} label="Copy the answer" />
+        <summary className="quiet">
+          Raw JSON <CopyButton text={raw} label="Copy the answer" />
         </summary>
         <pre className="code">{raw}</pre>
       </details>

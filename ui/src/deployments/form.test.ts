@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { columnsFor, fault, prefilled, read, recordOf } from "./form";
+import { registeredName } from "./words";
 
 const column = (name: string, kind: string, required = true) => ({ name, kind, required });
 const columns = [column("carrier", "string"), column("hour", "long"), column("wind", "double", false)];
@@ -37,4 +38,12 @@ test("answers of either server are read", () => {
   });
   expect(read({ predictions: [[0.2]] }).prediction).toBe("[0.2]");
   expect(read({ error_code: "BAD_REQUEST", message: "carrier is missing" }).error).toBe("carrier is missing");
+});
+
+test("what is served leads to its page in the registry", () => {
+  expect(registeredName("delays@champion")).toBe("delays");
+  expect(registeredName("models:/delays/3")).toBe("delays");
+  expect(registeredName("delays/3")).toBe("delays");
+  expect(registeredName("runs:/0f3c/model")).toBeNull();
+  expect(registeredName("/tmp/model")).toBeNull();
 });

@@ -35,6 +35,11 @@ export function DeployDialog({
   const deploy = useAction("deployments.deploy", { quiet: true, onDone: (started) => setJob(started.job) });
   const nameFault = deployable(name) === name && name !== "" ? null : "Small letters, digits and “-”";
   const number = portOf(port);
+  const ready = nameFault === null && number !== "fault";
+  const send = () => {
+    if (!ready || deploy.isPending) return;
+    deploy.mutate({ model, name, port: number, target, project });
+  };
   if (job)
     return (
       <Progress
@@ -43,7 +48,7 @@ export function DeployDialog({
         model={model}
         open={open}
         onOpenChange={onOpenChange}
-        again={() => setJob(null)}
+        onEnd={() => setJob(null)}
       />
     );
   return (
@@ -57,64 +62,66 @@ export function DeployDialog({
           <Button
             kind="primary"
             icon={Rocket}
+            type="submit"
+            form="deploy"
             busy={deploy.isPending}
-            disabled={nameFault !== null || number === "fault"}
-            onClick={() =>
-              deploy.mutate({
-                model,
-                name,
-                port: number === "fault" ? null : number,
-                target,
-                project,
-              })
-            }
+            disabled={!ready}
           >
             Deploy
           </Button>
         </>
       }
     >
-      <Field label="Deployment" hint={nameFault ?? "A deployment of this name gets a new revision"}>
-        <input
-          className="input mono"
-          value={name}
-          aria-invalid={nameFault !== null}
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
-      <Field label="Port" hint={number === "fault" ? "A number from 1 to 65535" : "Empty takes a free one"}>
-        <input
-          className="input mono"
-          inputMode="numeric"
-          value={port}
-          placeholder="any free port"
-          aria-invalid={number === "fault"}
-          onChange={(event) => setPort(event.target.value)}
-        />
-      </Field>
-      <fieldset className="choice">
-        <legend className="field-label">Runs as</legend>
-        <label className="line">
+      <form
+        id="deploy"
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        <Field label="Deployment" hint={nameFault ?? "A deployment of this name gets a new revision"}>
           <input
-            type="radio"
-            name="target"
-            checked={target === "process"}
-            onChange={() => setTarget("process")}
+            className="input mono"
+            value={name}
+            aria-invalid={nameFault !== null}
+            onChange={(event) => setName(event.target.value)}
           />
-          A process on this machine
-        </label>
-        <label className="line">
+        </Field>
+        <Field label="Port" hint={number === "fault" ? "A number from 1 to 65535" : "Empty takes a free one"}>
           <input
-            type="radio"
-            name="target"
-            checked={target === "docker"}
-            disabled={status.data?.docker === false}
-            onChange={() => setTarget("docker")}
+            className="input mono"
+            inputMode="numeric"
+            value={port}
+            placeholder="any free port"
+            aria-invalid={number === "fault"}
+            onChange={(event) => setPort(event.target.value)}
           />
-          A Docker container
-          {status.data?.docker === false ? <span className="faint">Docker is not reachable</span> : null}
-        </label>
-      </fieldset>
+        </Field>
+        <fieldset className="choice">
+          <legend className="field-label">Runs as</legend>
+          <label className="line">
+            <input
+              type="radio"
+              name="target"
+              checked={target === "process"}
+              onChange={() => setTarget("process")}
+            />
+            A process on this machine
+          </label>
+          <label className="line">
+            <input
+              type="radio"
+              name="target"
+              checked={target === "docker"}
+              disabled={status.data?.docker === false}
+              onChange={() => setTarget("docker")}
+            />
+            A Docker container
+            {status.data?.docker === false ? <span className="faint">Docker is not reachable</span> : null}
+          </label>
+        </fieldset>
+      </form>
       {deploy.isError ? <Failure report={toReport(deploy.error)} /> : null}
     </Dialog>
   );
@@ -126,14 +133,15 @@ function Progress({
   model,
   open,
   onOpenChange,
-  again,
+  onEnd,
 }: {
   job: string;
   name: string;
   model: string;
   open: boolean;
   onOpenChange: (open: boolean) => void;
-  again: () => void;
+  /** Back to the form: to try again, or for the next time. */
+  onEnd: () => void;
 }) {
   const place = usePlace();
   const client = useQueryClient();
@@ -148,16 +156,20 @@ function Progress({
     if (ended) markStale(client, ["deployments", "monitors"]);
   }, [ended, client]);
   const good = status === "succeeded";
+  const close = () => {
+    onOpenChange(false);
+    if (ended) onEnd();
+  };
   return (
     <Dialog
       wide
       open={open}
-      onOpenChange={onOpenChange}
+      onOpenChange={(next) => (next ? onOpenChange(true) : close())}
       title={good ? `${name} is deployed` : `Deploying ${model} as ${name}`}
       actions={
         <>
-          {ended && !good ? <Button onClick={again}>Change and try again</Button> : null}
-          <Button onClick={() => onOpenChange(false)}>{ended ? "Close" : "Go on in the background"}</Button>
+          {ended && !good ? <Button onClick={onEnd}>Change and try again</Button> : null}
+          <Button onClick={close}>{ended ? "Close" : "Go on in the background"}</Button>
           {good ? (
             <Button kind="primary" onClick={() => place.go(pathTo("deployments", name))}>
               Open deployment

@@ -38,12 +38,7 @@ export function SetAlias({
       actions={
         <>
           <Button onClick={() => onOpenChange(false)}>Cancel</Button>
-          <Button
-            kind="primary"
-            busy={set.isPending}
-            disabled={!ready}
-            onClick={() => set.mutate({ name, alias, version })}
-          >
+          <Button kind="primary" type="submit" form="set-alias" busy={set.isPending} disabled={!ready}>
             {before === undefined || before === version
               ? `Set ${alias}`
               : `Move ${alias} from v${before} to v${version}`}
@@ -51,15 +46,23 @@ export function SetAlias({
         </>
       }
     >
-      <Field label="Alias" hint={fault ?? "Deploy and clients name it as NAME@alias"}>
-        <input
-          className="input mono"
-          list="known-aliases"
-          value={alias}
-          aria-invalid={fault !== null}
-          onChange={(event) => setAlias(event.target.value.trim())}
-        />
-      </Field>
+      <form
+        id="set-alias"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (ready) set.mutate({ name, alias, version });
+        }}
+      >
+        <Field label="Alias" hint={fault ?? "Deploy and clients name it as NAME@alias"}>
+          <input
+            className="input mono"
+            list="known-aliases"
+            value={alias}
+            aria-invalid={fault !== null}
+            onChange={(event) => setAlias(event.target.value.trim())}
+          />
+        </Field>
+      </form>
       <datalist id="known-aliases">
         {Object.keys({ champion: 0, challenger: 0, ...model.row.aliases }).map((known) => (
           <option key={known} value={known} />

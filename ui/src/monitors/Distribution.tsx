@@ -45,9 +45,9 @@ export function Sparkline({ row }: { row: ColumnDriftRow }) {
 }
 
 const WIDTH = 680;
-const HEIGHT = 220;
+const HEIGHT = 210;
 const LEFT = 44;
-const BOTTOM = 36;
+const BOTTOM = 24;
 
 /** Two bars for each bin or category, with a scale in shares. */
 export function DistributionChart({ row }: { row: ColumnDriftRow }) {
