@@ -15,7 +15,11 @@ export function isGoing(job: JobRow): boolean {
 
 export function jobTime(job: JobRow, now: number): number | null {
   if (job.started === null) return null;
-  return job.ended === null ? (job.status === "running" ? now - job.started : null) : job.ended - job.started;
+  return job.ended === null
+    ? job.status === "running"
+      ? Math.max(0, now - job.started)
+      : null
+    : job.ended - job.started;
 }
 
 function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {

@@ -122,7 +122,7 @@ function Overview({
                 </To>
                 <span className="faint">{job.outcome}</span>
                 <span className="quiet num">
-                  {job.started === null ? "" : duration((job.ended ?? now) - job.started)}
+                  {job.started === null ? "" : duration(Math.max(0, (job.ended ?? now) - job.started))}
                 </span>
               </li>
             ))}

@@ -58,7 +58,7 @@ export function shownKeys(stored: string | null, known: Keys): Keys {
 }
 
 export function runTime(run: RunRow, now: number): number {
-  return (run.end ?? now) - run.start;
+  return Math.max(0, (run.end ?? now) - run.start);
 }
 
 /** Lines that differ first, each group in its own order. */
