@@ -12,6 +12,8 @@ use crate::{JobSpec, Result};
 const POLL: Duration = Duration::from_millis(20);
 /// Between being asked to end and being made to.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
+/// The same for what has no supervisor: whoever finds it waits.
+const ORPHAN_GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
     let out = fs_err::OpenOptions::new()
@@ -52,6 +54,8 @@ pub(crate) fn run(folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
         &JobState::Running {
             pid: child.id(),
             started: Timestamp::now(),
+            born: born(child.id()),
+            log_start: None,
         },
     )?;
     watch(folder, spec, &mut child)
@@ -63,7 +67,7 @@ fn watch(folder: &Folder, spec: &JobSpec, child: &mut Child) -> Result<Outcome> 
     loop {
         if let Some(status) = child.try_wait()? {
             // What it left behind in its group would go on unseen.
-            signal(child, Strength::Kill);
+            signal(child.id(), Strength::Kill);
             return Ok(outcome(status));
         }
         if folder.cancel().exists() {
@@ -98,7 +102,7 @@ fn outcome(status: ExitStatus) -> Outcome {
 
 /// Asks, waits, and then insists.
 fn end(child: &mut Child) -> Result<()> {
-    signal(child, Strength::Ask);
+    signal(child.id(), Strength::Ask);
     let asked = Instant::now();
     while asked.elapsed() < GRACE {
         if child.try_wait()?.is_some() {
@@ -106,9 +110,59 @@ fn end(child: &mut Child) -> Result<()> {
         }
         std::thread::sleep(POLL);
     }
-    signal(child, Strength::Kill);
+    signal(child.id(), Strength::Kill);
+    #[cfg(not(unix))]
+    {
+        // It may have ended by itself meanwhile.
+        let _ = child.kill();
+    }
     child.wait()?;
     Ok(())
+}
+
+/// Ends a command whose supervisor is gone, if that process is still the one that was started.
+pub(crate) fn end_orphan(pid: u32, begun: &str) {
+    let is_it = || born(pid).as_deref() == Some(begun);
+    if !is_it() {
+        return;
+    }
+    signal(pid, Strength::Ask);
+    let asked = Instant::now();
+    while is_it() && asked.elapsed() < ORPHAN_GRACE {
+        std::thread::sleep(POLL);
+    }
+    // The group keeps its number for as long as anything in it lives.
+    signal(pid, Strength::Kill);
+}
+
+/// When a living process began, in its system's own words.
+#[cfg(target_os = "linux")]
+fn born(pid: u32) -> Option<String> {
+    // None: no such process.
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in front may hold anything; behind it come the state, and the start as the 20th.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ');
+    let state = fields.next()?;
+    let ticks = fields.nth(18)?;
+    let boot = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    (state != "Z").then(|| format!("{ticks} {}", boot.trim()))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn born(pid: u32) -> Option<String> {
+    // None: no `ps`, or no such process.
+    let output = Command::new("ps")
+        .args(["-o", "lstart=", "-p", &pid.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(not(unix))]
+fn born(_: u32) -> Option<String> {
+    None
 }
 
 #[derive(Clone, Copy)]
@@ -117,14 +171,15 @@ enum Strength {
     Kill,
 }
 
+/// To everything in the group of `pid`.
 #[cfg(unix)]
-fn signal(child: &mut Child, strength: Strength) {
+fn signal(pid: u32, strength: Strength) {
     use rustix::process::{Pid, Signal, kill_process_group};
     let signal = match strength {
         Strength::Ask => Signal::TERM,
         Strength::Kill => Signal::KILL,
     };
-    let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+    let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return;
     }; // No such pid: nothing to end.
     if let Err(error) = kill_process_group(group, signal) {
@@ -133,9 +188,4 @@ fn signal(child: &mut Child, strength: Strength) {
 }
 
 #[cfg(not(unix))]
-fn signal(child: &mut Child, strength: Strength) {
-    if matches!(strength, Strength::Kill) {
-        // It may have ended by itself meanwhile.
-        let _ = child.kill();
-    }
-}
+fn signal(_: u32, _: Strength) {}

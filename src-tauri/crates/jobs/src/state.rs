@@ -7,7 +7,7 @@ use lapwing_core::{JobId, Timestamp, Workspace};
 use serde::{Deserialize, Serialize};
 
 use crate::folder::Folder;
-use crate::{Error, JobSpec, Result, detached};
+use crate::{Error, JobSpec, Result, detached, docker, process};
 
 const POLL: Duration = Duration::from_millis(40);
 /// A supervisor that was just spawned may need so long until it holds its lock.
@@ -24,6 +24,12 @@ pub enum JobState {
         /// Of the command's process, or 0 for a container.
         pid: u32,
         started: Timestamp,
+        /// When the process began, as its system tells it: a number that another process has now is not ended for it.
+        #[serde(default)]
+        born: Option<String>,
+        /// Where a container's own output begins in the log.
+        #[serde(default)]
+        log_start: Option<u64>,
     },
     Ended(Ended),
 }
@@ -74,8 +80,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// How the job is now. What died without leaving a result is recorded as lost; a container whose supervisor died gets
-/// a new supervisor.
+/// How the job is now. What lost its supervisor is ended and recorded as lost; a container whose supervisor died gets a
+/// new one.
 ///
 /// # Errors
 /// When there is no such job, or its folder cannot be read.
@@ -105,10 +111,21 @@ pub fn state(workspace: &Workspace, id: &JobId) -> Result<JobState> {
         JobState::Running { started, .. } => Some(*started),
     };
     let spec: Option<Started> = folder.read(&folder.spec())?;
-    if let Some(spec) = spec.filter(|spec| spec.spec.is_docker() && started.is_some()) {
+    let in_container = |spec: &Started| {
+        spec.spec.is_docker() && (started.is_some() || docker::has_container(&spec.spec))
+    };
+    if let Some(spec) = spec.filter(in_container) {
         drop(lock);
         detached::supervisor(&spec.program, &folder)?;
         return Ok(written);
+    }
+    if let JobState::Running {
+        pid,
+        born: Some(born),
+        ..
+    } = &written
+    {
+        process::end_orphan(*pid, born);
     }
     let lost = JobState::Ended(Ended {
         outcome: Outcome::Lost,

@@ -33,9 +33,16 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Some(JobState::Running { started, .. }) => Some(started),
         Some(JobState::Queued { .. } | JobState::Ended(_)) | None => None,
     };
-    let outcome = outcome.unwrap_or_else(|error| Outcome::NotStarted {
-        why: error.to_string(),
-    });
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) if started.is_none() => Outcome::NotStarted {
+            why: error.to_string(),
+        },
+        Err(error) => {
+            tracing::error!(%error, "the job was lost sight of");
+            Outcome::Lost
+        }
+    };
     folder.write(
         &folder.state(),
         &JobState::Ended(Ended {
@@ -43,5 +50,10 @@ pub fn supervise(folder: &Path) -> Result<()> {
             started,
             ended: Timestamp::now(),
         }),
-    )
+    )?;
+    if spec.is_docker() {
+        // After the result is written: nothing that goes wrong here can change it.
+        docker::discard(&spec);
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use bollard::Docker;
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
-use super::connect;
+use super::{ca, connect};
 use crate::environment::digest;
 use crate::{Error, Image, Result};
 
@@ -131,7 +131,10 @@ async fn build_with(
     files: &[ContextFile],
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<()> {
-    let context = context(dockerfile, files)?;
+    let context = match ca::in_build(dockerfile)? {
+        Some((dockerfile, file)) => context(&dockerfile, &[files, &[file]].concat())?,
+        None => context(dockerfile, files)?,
+    };
     let options = BuildImageOptionsBuilder::new()
         .dockerfile("Dockerfile")
         .t(tag)

@@ -1,58 +1,157 @@
-//! A job in a container. A supervisor that comes after a dead one finds the container by its name and goes on with it.
+//! A job in a container. A supervisor that comes after a dead one finds the container by its name and goes on with it:
+//! with the log where it ended, and with the time limit that was running.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 use lapwing_core::Timestamp;
 
-use super::{LABEL, MAX_PIDS, block_on, connect, image, user};
+use super::{block_on, connect, container, image};
 use crate::folder::Folder;
 use crate::state::{JobState, Outcome};
-use crate::{DockerSpec, JobSpec, Mount, Result, process};
+use crate::{DockerSpec, JobSpec, Result, process};
 
 const POLL: Duration = Duration::from_millis(100);
+/// An engine that restarts takes so long at most.
+const ENGINE_LIMIT: Duration = Duration::from_secs(60);
+const REMOVE_TRIES: usize = 5;
+
+fn name(spec: &JobSpec) -> String {
+    format!("lapwing-{}", spec.id)
+}
 
 pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, docker: &DockerSpec) -> Result<Outcome> {
     block_on(run(folder, spec, docker))?
 }
 
-async fn run(folder: &Folder, spec: &JobSpec, how: &DockerSpec) -> Result<Outcome> {
-    let docker = connect().await?;
-    let name = format!("lapwing-{}", spec.id);
-    if inspect(&docker, &name).await?.is_none() {
-        let mut log = fs_err::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(folder.output())?;
-        let image = image::ensure(&how.image, &mut |text| {
-            // The log is for people; a full disk shows when the command itself writes.
-            let _ = log.write_all(text.as_bytes());
-        })
-        .await?;
-        create(&docker, &name, &image, spec, how).await?;
-        docker
-            .start_container(&name, None::<StartContainerOptions>)
-            .await?;
+/// Whether the job has a container. Asked on a thread of its own, because the caller may be inside a runtime.
+pub(crate) fn has_container(spec: &JobSpec) -> bool {
+    let name = name(spec);
+    let asked =
+        std::thread::spawn(move || block_on(async { inspect(&connect().await?, &name).await })?);
+    // An engine that does not answer runs nothing that could be gone on with.
+    matches!(asked.join(), Ok(Ok(Some(_))))
+}
+
+/// Removes the container of a job whose result is written. What cannot be removed stays, and does no harm.
+pub(crate) fn discard(spec: &JobSpec) {
+    let name = name(spec);
+    let removed = std::thread::spawn(move || block_on(remove(&name))?);
+    match removed.join() {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a container stays behind"),
+        Err(_) => tracing::warn!("a container stays behind"),
     }
-    let started = match folder.read(&folder.state())? {
-        Some(JobState::Running { started, .. }) => started,
-        Some(JobState::Queued { .. } | JobState::Ended(_)) | None => Timestamp::now(),
-    };
-    folder.write(&folder.state(), &JobState::Running { pid: 0, started })?;
-    let outcome = follow(&docker, &name, folder, spec).await?;
+}
+
+async fn remove(name: &str) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match try_remove(name).await {
+            Err(_) if tries < REMOVE_TRIES => tokio::time::sleep(POLL * 5).await,
+            last => return last,
+        }
+    }
+}
+
+async fn try_remove(name: &str) -> Result<()> {
     let options = RemoveContainerOptionsBuilder::new()
         .force(true)
         .v(true)
         .build();
-    docker.remove_container(&name, Some(options)).await?;
-    Ok(outcome)
+    match connect().await?.remove_container(name, Some(options)).await {
+        Ok(())
+        | Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn run(folder: &Folder, spec: &JobSpec, how: &DockerSpec) -> Result<Outcome> {
+    let name = name(spec);
+    let written = folder.read(&folder.state())?;
+    if let Some(JobState::Running {
+        started, log_start, ..
+    }) = written
+    {
+        let job = Job {
+            name,
+            folder,
+            spec,
+            started,
+            log_start: log_start.unwrap_or_default(),
+        };
+        return job.follow().await;
+    }
+    let docker = connect().await?;
+    let found = inspect(&docker, &name).await?;
+    if found.is_none() {
+        let image = tokio::select! {
+            image = image_of(folder, how) => image?,
+            () = cancelled(folder) => return Ok(Outcome::Cancelled),
+        };
+        if folder.cancel().exists() {
+            return Ok(Outcome::Cancelled);
+        }
+        container::create(&docker, &name, &image, spec, how).await?;
+    }
+    let log_start = fs_err::metadata(folder.output())?.len();
+    if found.is_none_or(|found| is_new(&found)) {
+        docker
+            .start_container(&name, None::<StartContainerOptions>)
+            .await?;
+    }
+    let started = Timestamp::now();
+    folder.write(
+        &folder.state(),
+        &JobState::Running {
+            pid: 0,
+            started,
+            born: None,
+            log_start: Some(log_start),
+        },
+    )?;
+    let job = Job {
+        name,
+        folder,
+        spec,
+        started,
+        log_start,
+    };
+    job.follow().await
+}
+
+/// Made, but never started: its supervisor died in between.
+fn is_new(found: &ContainerInspectResponse) -> bool {
+    let status = found.state.as_ref().and_then(|state| state.status);
+    status == Some(ContainerStateStatusEnum::CREATED)
+}
+
+async fn image_of(folder: &Folder, how: &DockerSpec) -> Result<String> {
+    let mut log = fs_err::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(folder.output())?;
+    let mut say = |text: &str| {
+        // The log is for people; a full disk shows when the command itself writes.
+        let _ = log.write_all(text.as_bytes());
+    };
+    image::ensure(&how.image, &mut say).await
+}
+
+async fn cancelled(folder: &Folder) {
+    while !folder.cancel().exists() {
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 async fn inspect(docker: &Docker, name: &str) -> Result<Option<ContainerInspectResponse>> {
@@ -68,131 +167,106 @@ async fn inspect(docker: &Docker, name: &str) -> Result<Option<ContainerInspectR
     }
 }
 
-pub(super) fn binds(mounts: &[Mount]) -> Vec<String> {
-    mounts
-        .iter()
-        .map(|mount| {
-            let mode = if mount.read_only { "ro" } else { "rw" };
-            format!(
-                "{}:{}:{mode}",
-                mount.host.display(),
-                mount.container.display()
-            )
-        })
-        .collect()
+/// A container that was started, and where its output begins in the job's log.
+struct Job<'a> {
+    name: String,
+    folder: &'a Folder,
+    spec: &'a JobSpec,
+    started: Timestamp,
+    log_start: u64,
 }
 
-async fn create(
-    docker: &Docker,
-    name: &str,
-    image: &str,
-    spec: &JobSpec,
-    how: &DockerSpec,
-) -> Result<()> {
-    let mut env: Vec<String> = spec
-        .env
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    env.push("HOME=/tmp".to_owned());
-    let body = ContainerCreateBody {
-        image: Some(image.to_owned()),
-        entrypoint: Some(spec.command.argv.clone()),
-        cmd: Some(Vec::new()),
-        working_dir: Some(spec.cwd.display().to_string()),
-        env: Some(env),
-        user: user(),
-        labels: Some([(LABEL.to_owned(), name.to_owned())].into()),
-        host_config: Some(HostConfig {
-            binds: Some(binds(&how.mounts)),
-            memory: how.memory_bytes,
-            nano_cpus: how.cpus.map(|cpus| (cpus * 1e9) as i64),
-            pids_limit: Some(MAX_PIDS),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            extra_hosts: Some(vec!["host.docker.internal:host-gateway".to_owned()]),
-            init: Some(true),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    };
-    let options = CreateContainerOptionsBuilder::new().name(name).build();
-    docker.create_container(Some(options), body).await?;
-    Ok(())
-}
+impl Job<'_> {
+    /// Goes with the container until it has ended, through a restart of the engine too.
+    async fn follow(&self) -> Result<Outcome> {
+        let mut answered = Instant::now();
+        loop {
+            match self.attend().await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => answered = Instant::now(),
+                Err(error) if answered.elapsed() > ENGINE_LIMIT => return Err(error),
+                Err(error) => tracing::debug!(%error, "the engine does not answer: trying again"),
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
 
-/// Copies the container's log, all of it from the beginning, until it has ended or is told to.
-async fn follow(docker: &Docker, name: &str, folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
-    let begun = Instant::now();
-    let limit = spec.timeout_seconds.map(Duration::from_secs);
-    let mut log = fs_err::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(folder.output())?;
-    let options = LogsOptionsBuilder::new()
-        .follow(true)
-        .stdout(true)
-        .stderr(true)
-        .build();
-    let mut output = docker.logs(name, Some(options));
-    let mut ended = None;
-    loop {
-        tokio::select! {
-            piece = output.next() => match piece {
-                Some(Ok(piece)) => log.write_all(&piece.into_bytes())?,
-                Some(Err(_)) | None => break,
-            },
-            () = tokio::time::sleep(POLL) => {
-                let late = limit.filter(|limit| begun.elapsed() > *limit);
-                if folder.cancel().exists() {
-                    ended = Some(Outcome::Cancelled);
-                } else if let Some(limit) = late {
-                    ended = Some(Outcome::TimedOut { seconds: limit.as_secs() });
-                }
-                if ended.is_some() {
-                    stop(docker, name).await?;
-                    break;
+    /// Copies the rest of the container's log. `None` when the log ended before the container did.
+    async fn attend(&self) -> Result<Option<Outcome>> {
+        let docker = connect().await?;
+        let mut log = fs_err::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.folder.output())?;
+        let options = LogsOptionsBuilder::new()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        // The engine's log is the same bytes in the same order each time: those that are here already are passed over.
+        let mut known = log.metadata()?.len().saturating_sub(self.log_start);
+        let mut output = docker.logs(&self.name, Some(options));
+        let mut tick = tokio::time::interval(POLL);
+        loop {
+            tokio::select! {
+                piece = output.next() => match piece {
+                    Some(Ok(piece)) => log.write_all(beyond(&piece.into_bytes(), &mut known))?,
+                    Some(Err(_)) | None => break,
+                },
+                _ = tick.tick() => if let Some(outcome) = self.wanted_end() {
+                    stop(&docker, &self.name).await?;
+                    return Ok(Some(outcome));
                 }
             }
         }
+        self.result(&docker).await
     }
-    match ended {
-        Some(outcome) => Ok(outcome),
-        None => result(docker, name, folder).await,
+
+    fn wanted_end(&self) -> Option<Outcome> {
+        if self.folder.cancel().exists() {
+            return Some(Outcome::Cancelled);
+        }
+        let seconds = self.spec.timeout_seconds?;
+        let run = Timestamp::now().millis_since(self.started);
+        let late = u64::try_from(run).is_ok_and(|run| run > seconds.saturating_mul(1000));
+        late.then_some(Outcome::TimedOut { seconds })
     }
+
+    async fn result(&self, docker: &Docker) -> Result<Option<Outcome>> {
+        let Some(found) = inspect(docker, &self.name).await? else {
+            return Ok(Some(Outcome::Lost));
+        };
+        let state = found.state.unwrap_or_default();
+        if state.running == Some(true) {
+            return Ok(None);
+        }
+        Ok(Some(match state.exit_code.unwrap_or(-1) {
+            0 => Outcome::Succeeded,
+            _ if self.folder.cancel().exists() => Outcome::Cancelled,
+            _ if state.oom_killed == Some(true) => Outcome::OutOfMemory,
+            code => Outcome::Failed {
+                code: i32::try_from(code).unwrap_or(-1),
+            },
+        }))
+    }
+}
+
+/// What of `piece` lies behind the first `known` bytes.
+fn beyond<'a>(piece: &'a [u8], known: &mut u64) -> &'a [u8] {
+    let skipped = usize::try_from(*known).map_or(piece.len(), |known| known.min(piece.len()));
+    *known -= skipped as u64;
+    piece.get(skipped..).unwrap_or_default()
 }
 
 async fn stop(docker: &Docker, name: &str) -> Result<()> {
     let grace = i32::try_from(process::GRACE.as_secs()).unwrap_or(i32::MAX);
-    Ok(docker
-        .stop_container(
-            name,
-            Some(StopContainerOptionsBuilder::new().t(grace).build()),
-        )
-        .await?)
-}
-
-/// The log has ended; the container's own end follows at once.
-async fn result(docker: &Docker, name: &str, folder: &Folder) -> Result<Outcome> {
-    loop {
-        let Some(found) = inspect(docker, name).await? else {
-            return Ok(Outcome::Lost);
-        };
-        let state = found.state.unwrap_or_default();
-        if state.running != Some(true) {
-            let code = state.exit_code.unwrap_or(-1);
-            return Ok(match code {
-                _ if state.oom_killed == Some(true) => Outcome::OutOfMemory,
-                0 => Outcome::Succeeded,
-                code => Outcome::Failed {
-                    code: i32::try_from(code).unwrap_or(-1),
-                },
-            });
-        }
-        if folder.cancel().exists() {
-            stop(docker, name).await?;
-            return Ok(Outcome::Cancelled);
-        }
-        tokio::time::sleep(POLL).await;
+    let options = StopContainerOptionsBuilder::new().t(grace).build();
+    match docker.stop_container(name, Some(options)).await {
+        Ok(())
+        | Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 304 | 404,
+            ..
+        }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -1,5 +1,7 @@
 //! Docker, through its Engine API: images from requirements, jobs in containers, and containers that serve.
 
+mod ca;
+mod container;
 mod image;
 mod job;
 mod service;
@@ -14,7 +16,7 @@ use bollard::query_parameters::InspectNetworkOptions;
 use crate::{Error, Result};
 
 pub use image::{ContextFile, build, default_base, ensure, has_image};
-pub(crate) use job::run_job;
+pub(crate) use job::{discard, has_container, run_job};
 pub use service::{
     ServiceSpec, ServiceState, service_logs, service_remove, service_start, service_state,
     service_stop,
@@ -57,7 +59,8 @@ pub async fn ping() -> Result<String> {
     Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
 }
 
-/// The host's address as containers on the default network see it.
+/// The host's address as containers on the default network see it: the gateway that it names, or, where an older engine
+/// names none, the first address of its subnet, which Docker gives to the bridge.
 ///
 /// # Errors
 /// When Docker is not reachable, or has no default network.
@@ -66,14 +69,27 @@ pub async fn bridge_gateway() -> Result<IpAddr> {
         .await?
         .inspect_network("bridge", None::<InspectNetworkOptions>)
         .await?;
-    network
+    let configs = network
         .ipam
         .and_then(|ipam| ipam.config)
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|config| config.gateway)
-        .find_map(|gateway| gateway.parse().ok()) // An address of another family: the next one.
+        .unwrap_or_default();
+    configs
+        .iter()
+        .find_map(|config| config.gateway.as_ref()?.parse().ok()) // An address of another family: the next one.
+        .or_else(|| {
+            configs
+                .iter()
+                .find_map(|config| first_host(config.subnet.as_ref()?))
+        })
         .ok_or_else(|| Error::NoDocker("its default network has no gateway".to_owned()))
+}
+
+/// `172.17.0.1` of `172.17.0.0/16`.
+fn first_host(subnet: &str) -> Option<IpAddr> {
+    let base: std::net::Ipv4Addr = subnet.split('/').next()?.parse().ok()?; // Not IPv4: not the default bridge.
+    Some(IpAddr::V4(std::net::Ipv4Addr::from(
+        u32::from(base).checked_add(1)?,
+    )))
 }
 
 /// `uid:gid` of this process, so that files that a container writes belong to the user.

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 
-use super::{LABEL, MAX_PIDS, connect, job, user};
+use super::{LABEL, MAX_PIDS, connect, container, user};
 use crate::{Mount, Result};
 
 const STOP_SECONDS: i32 = 15;
@@ -62,7 +62,7 @@ pub async fn service_start(spec: &ServiceSpec) -> Result<()> {
         exposed_ports: Some(vec![port.clone()]),
         labels: Some([(LABEL.to_owned(), spec.name.clone())].into()),
         host_config: Some(HostConfig {
-            binds: Some(job::binds(&spec.mounts)),
+            binds: Some(container::binds(&spec.mounts)),
             memory: spec.memory_bytes,
             pids_limit: Some(MAX_PIDS),
             cap_drop: Some(vec!["ALL".to_owned()]),

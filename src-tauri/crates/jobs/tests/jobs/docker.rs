@@ -80,3 +80,184 @@ fn an_image_that_is_missing_is_named() {
         "{outcome}"
     );
 }
+
+#[cfg(target_os = "linux")]
+fn kill_supervisor(workspace: &Workspace, spec: &lapwing_jobs::JobSpec) {
+    let folder = workspace.job(&spec.id).display().to_string();
+    let pid = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .find(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                String::from_utf8_lossy(&line).contains(&format!("__supervise\0{folder}"))
+            })
+        })
+        .expect("a supervisor");
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &pid])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_supervisor_goes_on_with_log_and_limit() {
+    let Some(image) = image() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::at(folder.path().join("workspace"));
+    let mut spec = in_docker(
+        "echo first; while [ ! -e go ]; do sleep 0.1; done; echo second",
+        &image,
+        folder.path(),
+    );
+    spec.timeout_seconds = Some(150);
+    start(&workspace, &spec, &supervisor()).unwrap();
+    let text = || log(&workspace, &spec.id, 0, 1000).unwrap().text;
+    until("its first line", || text().contains("first\n"));
+    kill_supervisor(&workspace, &spec);
+    until("a new supervisor", || {
+        // Asking is what brings it; the lock says when it is there.
+        state(&workspace, &spec.id).unwrap();
+        let lock = std::fs::File::open(workspace.job(&spec.id).join("lock")).unwrap();
+        lock.try_lock().is_err()
+    });
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(ended(&workspace, &spec.id).outcome, Outcome::Succeeded);
+    assert_eq!(text(), "first\nsecond\n", "nothing twice");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_time_limit_counts_from_the_start_of_the_container() {
+    let Some(image) = image() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::at(folder.path().join("workspace"));
+    let mut spec = in_docker("echo up; exec sleep 600", &image, folder.path());
+    spec.timeout_seconds = Some(300);
+    start(&workspace, &spec, &supervisor()).unwrap();
+    until("its line", || {
+        log(&workspace, &spec.id, 0, 1000)
+            .unwrap()
+            .text
+            .contains("up")
+    });
+    kill_supervisor(&workspace, &spec);
+    // As if all of it had begun long ago.
+    let file = workspace.job(&spec.id).join("state.json");
+    let mut written: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    written["running"]["started"] = serde_json::to_value(lapwing_core::Timestamp(1)).unwrap();
+    std::fs::write(&file, written.to_string()).unwrap();
+    assert_eq!(
+        ended(&workspace, &spec.id).outcome,
+        Outcome::TimedOut { seconds: 300 }
+    );
+}
+
+#[test]
+fn cancelling_ends_the_building_of_an_image() {
+    let Some(base) = image() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::at(folder.path().join("workspace"));
+    let mut spec = in_docker("true", &base, folder.path());
+    if let Target::Docker(docker) = &mut spec.target {
+        docker.image = Image::Environment {
+            base,
+            // Nothing answers there, and pip waits long.
+            requirements: format!("--retries 100\nsix @ https://192.0.2.1/{}.whl\n", spec.id),
+        };
+    }
+    start(&workspace, &spec, &supervisor()).unwrap();
+    until("the build", || {
+        log(&workspace, &spec.id, 0, 10_000)
+            .unwrap()
+            .text
+            .contains("building the image")
+    });
+    stop(&workspace, &spec.id).unwrap();
+    assert_eq!(ended(&workspace, &spec.id).outcome, Outcome::Cancelled);
+}
+
+#[test]
+fn an_image_is_built_from_requirements_and_kept() {
+    let Some(base) = image() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::at(folder.path().join("workspace"));
+    let run = || {
+        let mut spec = in_docker(
+            "python -c 'import six; print(six.__name__)'",
+            &base,
+            folder.path(),
+        );
+        if let Target::Docker(docker) = &mut spec.target {
+            docker.image = Image::Environment {
+                base: base.clone(),
+                requirements: "six==1.17.0\n".to_owned(),
+            };
+        }
+        start(&workspace, &spec, &supervisor()).unwrap();
+        let outcome = ended(&workspace, &spec.id).outcome;
+        let text = log(&workspace, &spec.id, 0, 1 << 20).unwrap().text;
+        assert_eq!(outcome, Outcome::Succeeded, "{text}");
+        assert!(text.ends_with("six\n"), "{text}");
+        text
+    };
+    run();
+    assert_eq!(run(), "six\n", "the second run builds nothing");
+}
+
+#[test]
+fn a_service_starts_is_replaced_and_stops() {
+    use lapwing_jobs::docker::{self, ServiceSpec, ServiceState};
+    let Some(image) = image() else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let spec = ServiceSpec {
+        name: format!("lapwing-test-{}", lapwing_core::JobId::random()),
+        image,
+        argv: [
+            "/bin/sh",
+            "-c",
+            "echo serving; trap 'exit 0' TERM; sleep 600 & wait",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        env: Vec::new(),
+        mounts: Vec::new(),
+        publish: (port, 8000),
+        memory_bytes: None,
+    };
+    runtime.block_on(async {
+        assert_eq!(
+            docker::service_state(&spec.name).await.unwrap(),
+            ServiceState::Missing
+        );
+        docker::service_start(&spec).await.unwrap();
+        docker::service_start(&spec)
+            .await
+            .expect("one of the same name is replaced");
+        assert_eq!(
+            docker::service_state(&spec.name).await.unwrap(),
+            ServiceState::Running
+        );
+        docker::service_stop(&spec.name).await.unwrap();
+        docker::service_stop(&spec.name)
+            .await
+            .expect("stopping twice changes nothing");
+        let state = docker::service_state(&spec.name).await.unwrap();
+        assert!(matches!(state, ServiceState::Stopped { .. }), "{state:?}");
+        let said = docker::service_logs(&spec.name, 5).await.unwrap();
+        docker::service_remove(&spec.name).await.unwrap();
+        assert_eq!(said, "serving\n");
+        assert_eq!(
+            docker::service_state(&spec.name).await.unwrap(),
+            ServiceState::Missing
+        );
+    });
+}

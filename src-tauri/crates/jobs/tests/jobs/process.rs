@@ -87,7 +87,7 @@ fn a_program_that_is_missing_is_named() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_job_without_its_supervisor_is_lost_and_said_so() {
+fn a_job_without_its_supervisor_is_lost_ended_and_said_so() {
     let (_folder, workspace) = workspace();
     let spec = shell("sleep 600");
     start(&workspace, &spec, &supervisor()).unwrap();
@@ -121,7 +121,10 @@ fn a_job_without_its_supervisor_is_lost_and_said_so() {
         Outcome::Lost,
         "nothing stays `running` without a process"
     );
-    kill(&pid.to_string());
+    until("the command's end", || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        !stat.is_ok_and(|text| !text.contains(") Z "))
+    });
     assert_eq!(reconcile(&workspace).unwrap().len(), 1);
 }
 
@@ -142,4 +145,31 @@ fn a_log_can_be_read_in_pieces() {
     }
     assert_eq!(text.lines().count(), 2000);
     assert!(!text.contains('\u{fffd}'), "no letter is cut in two");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn another_process_with_the_same_number_is_left_alone() {
+    let (_folder, workspace) = workspace();
+    let spec = shell("true");
+    start(&workspace, &spec, &supervisor()).unwrap();
+    let ended_at = ended(&workspace, &spec.id);
+    use std::os::unix::process::CommandExt as _;
+    let mut stranger = std::process::Command::new("sleep")
+        .arg("600")
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let state_file = workspace.job(&spec.id).join("state.json");
+    let running = JobState::Running {
+        pid: stranger.id(),
+        started: ended_at.ended,
+        born: Some("some other time".to_owned()),
+        log_start: None,
+    };
+    std::fs::write(&state_file, serde_json::to_vec(&running).unwrap()).unwrap();
+    assert_eq!(ended(&workspace, &spec.id).outcome, Outcome::Lost);
+    assert!(stranger.try_wait().unwrap().is_none(), "it goes on");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }
