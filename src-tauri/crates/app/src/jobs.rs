@@ -251,9 +251,20 @@ pub fn get(app: &App, input: JobRef) -> Result<JobRow, Report> {
 /// # Errors
 /// When there is no such job.
 pub fn log(app: &App, input: ReadLog) -> Result<LogChunk, Report> {
+    let known = table::get(app.store(), &input.id).reported()?;
     let max = input.max.clamp(1, MAX_LOG_BYTES) as usize;
-    let from = start_offset(app, &input.id, input.from)?;
-    let chunk = lapwing_jobs::log(app.workspace(), &input.id, from, max).reported()?;
+    let read = start_offset(app, &input.id, input.from)
+        .and_then(|from| lapwing_jobs::log(app.workspace(), &input.id, from, max));
+    let chunk = match read {
+        Err(lapwing_jobs::Error::Unknown(_)) if known.as_ref().is_some_and(is_young) => {
+            return Ok(LogChunk {
+                text: String::new(),
+                next: Count(0),
+                ended: false,
+            });
+        }
+        other => other.reported()?,
+    };
     Ok(LogChunk {
         text: chunk.text,
         next: Count(chunk.next),
@@ -262,11 +273,11 @@ pub fn log(app: &App, input: ReadLog) -> Result<LogChunk, Report> {
 }
 
 /// A negative offset counts from the end.
-fn start_offset(app: &App, id: &JobId, from: f64) -> Result<u64, Report> {
+fn start_offset(app: &App, id: &JobId, from: f64) -> lapwing_jobs::Result<u64> {
     if from >= 0.0 {
         return Ok(from as u64);
     }
-    let size = lapwing_jobs::log_size(app.workspace(), id).reported()?;
+    let size = lapwing_jobs::log_size(app.workspace(), id)?;
     Ok(size.saturating_sub((-from) as u64))
 }
 

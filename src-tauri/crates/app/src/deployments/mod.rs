@@ -282,10 +282,15 @@ pub fn predict_frame(
 fn wait_for_log(app: &App, name: &DeploymentName, last: Option<&String>) {
     const LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
     const POLL: std::time::Duration = std::time::Duration::from_millis(20);
-    let Some(last) = last.and_then(|id| id.parse().ok()) else { return }; // No rows: nothing to wait for.
+    let Some(last) = last.and_then(|id| id.parse().ok()) else {
+        return;
+    }; // No rows: nothing to wait for.
     let begun = std::time::Instant::now();
     while begun.elapsed() < LIMIT {
-        if matches!(lapwing_serving::predictions::find(&folder(app, name), &last), Ok(Some(_))) {
+        if matches!(
+            lapwing_serving::predictions::find(&folder(app, name), &last),
+            Ok(Some(_))
+        ) {
             return;
         }
         std::thread::sleep(POLL);

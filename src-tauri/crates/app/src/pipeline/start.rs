@@ -15,6 +15,8 @@ use crate::{App, jobs, projects};
 
 /// A runner that was just started may need so long until it holds its lock.
 const START_GRACE_MILLIS: i64 = 20_000;
+/// MLflow's limit for a tag.
+const MAX_TAG_CHARS: usize = 5000;
 
 fn plan(project: &Project, input: &StartRun) -> Result<(Pipeline, Plan), Report> {
     let pipeline = Pipeline::read(project).reported()?;
@@ -231,6 +233,15 @@ pub(super) fn end(
     failure: Option<String>,
 ) -> Result<(), Report> {
     let now = Timestamp::now();
+    if let Some(why) = &failure {
+        let tags = vec![(
+            "lapwing.failure".to_owned(),
+            why.chars().take(MAX_TAG_CHARS).collect(),
+        )];
+        app.tracking()
+            .log(run_id, Vec::new(), Vec::new(), tags)
+            .reported()?;
+    }
     app.tracking()
         .update_run(run_id, Some(status), Some(now), None)
         .reported()?;
