@@ -4,17 +4,20 @@
 //! the same one at once.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lapwing_core::Workspace;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, requirements};
 
 /// Of what uv said, the part worth showing.
 const SHOWN_LINES: usize = 12;
 const MARKER: &str = ".lapwing-complete";
+/// In the marker while an environment is made anew.
+const UNFINISHED: &str = "unfinished";
 
 /// An interpreter and the folder of the programs installed beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +109,7 @@ pub fn for_project(
     wanted: &ProjectEnvironment,
     say: &dyn Fn(&str),
 ) -> Result<Environment> {
+    let root = &std::path::absolute(root)?;
     let pyproject = root.join("pyproject.toml");
     let requirements = root.join(wanted.requirements.as_deref().unwrap_or("requirements.txt"));
     if wanted.requirements.is_some() && !requirements.is_file() {
@@ -115,25 +119,38 @@ pub fn for_project(
         )));
     }
     let folder = root.join(".venv");
+    let python = wanted.python.as_deref();
+    let lock = project_lock(root)?;
     if requirements.is_file() {
-        let text = fs_err::read_to_string(&requirements)?;
-        let hash = digest(&[&text, wanted.python.as_deref().unwrap_or_default()]);
-        return made(&folder, hash, say, &|uv| {
-            create(uv, &folder, wanted.python.as_deref(), say)?;
-            install(
-                uv,
-                &folder,
-                &["-r".to_owned(), requirements.display().to_string()],
-                say,
-            )
+        let texts = requirements::texts(&requirements)?;
+        let mut parts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        parts.push(python.unwrap_or_default());
+        let hash = digest(&parts);
+        return made(&folder, &lock, &|| hash.clone(), say, &|uv| {
+            create(uv, &folder, python, say)?;
+            let named = requirements.display().to_string();
+            install(uv, root, &folder, &["-r".to_owned(), named], say)
         });
     }
     if pyproject.is_file() {
-        let lock = fs_err::read_to_string(root.join("uv.lock")).unwrap_or_default();
-        let hash = digest(&[&fs_err::read_to_string(&pyproject)?, &lock]);
-        return made(&folder, hash, say, &|uv| {
+        let text = fs_err::read_to_string(&pyproject)?;
+        // Asked again after the work: uv writes its lock file then.
+        let hash = || {
+            let locked = fs_err::read_to_string(root.join("uv.lock")).unwrap_or_default();
+            digest(&[&text, &locked, python.unwrap_or_default()])
+        };
+        return made(&folder, &lock, &hash, say, &|uv| {
             say("making the environment of pyproject.toml with uv");
-            run(Command::new(uv).arg("sync").current_dir(root))
+            let mut command = Command::new(uv);
+            command
+                .arg("sync")
+                .current_dir(root)
+                .env_remove("VIRTUAL_ENV")
+                .env("UV_PROJECT_ENVIRONMENT", &folder);
+            if let Some(python) = python {
+                command.args(["--python", python]);
+            }
+            run(&mut command, say)
         });
     }
     system_python()
@@ -156,12 +173,14 @@ pub fn for_requirements(
     let short: String = hash.chars().take(16).collect();
     fs_err::create_dir_all(workspace.environments())?;
     let folder = workspace.environments().join(short);
-    made(&folder, hash, say, &|uv| {
+    let lock = folder.with_extension("lock");
+    made(&folder, &lock, &|| hash.clone(), say, &|uv| {
         create(uv, &folder, python, say)?;
         let file = folder.join("requirements.txt");
         fs_err::write(&file, sorted.join("\n"))?;
         install(
             uv,
+            &folder,
             &folder,
             &["-r".to_owned(), file.display().to_string()],
             say,
@@ -169,37 +188,61 @@ pub fn for_requirements(
     })
 }
 
+/// Where processes wait for one another, outside of what git sees: with DVC's own passing files, or in the user's cache.
+fn project_lock(root: &Path) -> Result<PathBuf> {
+    let dvc = root.join(".dvc/tmp");
+    if dvc.is_dir() {
+        return Ok(dvc.join("lapwing-venv.lock"));
+    }
+    let root = fs_err::canonicalize(root)?;
+    let hash = digest(&[&root.to_string_lossy()]);
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("lapwing");
+    fs_err::create_dir_all(&cache)?;
+    Ok(cache.join(format!("venv-{hash}.lock")))
+}
+
 fn made(
     folder: &Path,
-    hash: String,
+    lock: &Path,
+    hash: &dyn Fn() -> String,
     say: &dyn Fn(&str),
     make: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<Environment> {
-    let environment = Environment::at(folder, hash.clone());
+    let marker = folder.join(MARKER);
     let done = || {
-        fs_err::read_to_string(folder.join(MARKER)).is_ok_and(|text| text == hash)
-            && environment.python.exists()
+        let environment = Environment::at(folder, hash());
+        let marked = fs_err::read_to_string(&marker).is_ok_and(|text| text == environment.hash);
+        (marked && environment.python.exists()).then_some(environment)
     };
-    if done() {
+    if let Some(environment) = done() {
         return Ok(environment);
     }
     let uv = find_uv()?;
-    let lock = folder.with_extension("lock");
     let file = fs_err::OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&lock)?
+        .open(lock)?
         .into_file();
     if file.try_lock().is_err() {
         say("another program makes this environment: waiting for it");
         file.lock()?;
     }
-    if done() {
+    if let Some(environment) = done() {
         return Ok(environment);
     }
+    // What fails or is cut must not pass for complete later.
+    if marker.exists() {
+        fs_err::write(&marker, UNFINISHED)?;
+    }
     make(&uv)?;
-    fs_err::write(folder.join(MARKER), &hash)?;
+    let environment = Environment::at(folder, hash());
+    fs_err::write(&marker, &environment.hash)?;
     Ok(environment)
 }
 
@@ -210,30 +253,47 @@ fn create(uv: &Path, folder: &Path, python: Option<&str>, say: &dyn Fn(&str)) ->
     if let Some(python) = python {
         command.args(["--python", python]);
     }
-    run(&mut command)
+    run(&mut command, say)
 }
 
-fn install(uv: &Path, folder: &Path, what: &[String], say: &dyn Fn(&str)) -> Result<()> {
+fn install(
+    uv: &Path,
+    root: &Path,
+    folder: &Path,
+    what: &[String],
+    say: &dyn Fn(&str),
+) -> Result<()> {
     say("installing packages");
-    run(Command::new(uv)
-        .args(["pip", "install", "--quiet"])
+    let mut command = Command::new(uv);
+    command
+        .args(["pip", "install"])
         .args(what)
-        .env("VIRTUAL_ENV", folder))
+        .current_dir(root)
+        .env("VIRTUAL_ENV", folder);
+    run(&mut command, say)
 }
 
-fn run(command: &mut Command) -> Result<()> {
-    let output = command
+/// Runs uv, and passes on what it says, line by line.
+fn run(command: &mut Command, say: &dyn Fn(&str)) -> Result<()> {
+    let mut child = command
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .map_err(|_| Error::NoUv)?;
-    if output.status.success() {
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(said) = child.stderr.take() {
+        for line in BufReader::new(said).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
+            if !line.is_empty() {
+                say(&line);
+                lines.push(line);
+            }
+        }
+    }
+    if child.wait()?.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
     let from = lines.len().saturating_sub(SHOWN_LINES);
     Err(Error::Environment(
         lines.get(from..).unwrap_or_default().join("\n"),

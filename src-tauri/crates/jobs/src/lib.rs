@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod log;
 mod process;
+mod requirements;
 mod spec;
 mod start;
 mod state;

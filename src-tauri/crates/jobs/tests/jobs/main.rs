@@ -6,6 +6,7 @@
 )]
 
 mod docker;
+mod environment;
 mod process;
 
 use std::collections::BTreeMap;
