@@ -5,7 +5,7 @@ import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { type Column, Table } from "../shared/Table";
 import { Button, CopyButton, Page, State, Tag } from "../shared/ui";
-import { STATE } from "./words";
+import { STATE, servedName } from "./words";
 
 const COLUMNS: Column<DeploymentRow>[] = [
   {
@@ -55,12 +55,7 @@ const COLUMNS: Column<DeploymentRow>[] = [
     key: "model",
     title: "Model",
     width: "minmax(96px, 1.4fr)",
-    cell: (row) => (
-      <span title={row.model}>
-        {row.model}
-        {row.model_version === null ? "" : ` v${row.model_version}`}
-      </span>
-    ),
+    cell: (row) => <span title={row.model}>{servedName(row)}</span>,
     order: (row) => row.model,
   },
   {

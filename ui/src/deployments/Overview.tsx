@@ -66,7 +66,7 @@ function Served({ detail: { row } }: { detail: DeploymentDetail }) {
   return (
     <span className="line">
       <To to={pathTo("models", name, version)}>{`${name} v${version}`}</To>
-      <span className="faint">{row.model}</span>
+      {row.model === name ? null : <span className="faint">{row.model}</span>}
     </span>
   );
 }

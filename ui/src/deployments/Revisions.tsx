@@ -9,6 +9,7 @@ import { pathTo } from "../shared/place";
 import { Empty, Failure } from "../shared/states";
 import { type Column, Table } from "../shared/Table";
 import { Button, Facts, State, Time, To } from "../shared/ui";
+import { servedName } from "./words";
 
 const COLUMNS: Column<RevisionRow>[] = [
   {
@@ -34,12 +35,7 @@ const COLUMNS: Column<RevisionRow>[] = [
     key: "model",
     title: "Model",
     width: "minmax(140px, 1fr)",
-    cell: (row) => (
-      <span title={row.model}>
-        {row.model_version === null ? "" : `v${row.model_version} `}
-        <span className="faint">{row.model}</span>
-      </span>
-    ),
+    cell: (row) => <span title={row.model}>{servedName(row)}</span>,
   },
   {
     key: "run",
@@ -119,8 +115,7 @@ export function Revisions({ detail: { row, revisions } }: { detail: DeploymentDe
   );
 }
 
-const said = (row: RevisionRow) =>
-  `${row.model}${row.model_version === null ? "" : ` v${row.model_version}`}, ${row.runtime}`;
+const said = (row: RevisionRow) => `${servedName(row)}, ${row.runtime}`;
 
 /** Says which revision takes over from which before it does. */
 export function RollBack({

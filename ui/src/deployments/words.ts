@@ -14,3 +14,14 @@ export function registeredName(model: string): string | null {
   if (/^(runs:|file:|[./~])/.test(plain)) return null;
   return /^(.+?)(?:@[^/@]+|\/\d+)?$/.exec(plain)?.[1] ?? null;
 }
+
+/** `flight-delays v3`, however it was asked for. */
+export function servedName({
+  model,
+  model_version,
+}: {
+  model: string;
+  model_version: number | null;
+}): string {
+  return model_version === null ? model : `${registeredName(model) ?? model} v${model_version}`;
+}
