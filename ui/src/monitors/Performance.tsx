@@ -26,13 +26,15 @@ export function Performance({ view }: { view: MonitorView }) {
         ))}
       </div>
       <Section title="Slices of time">
-        <Table
-          short
-          label="Performance over time"
-          rows={newestFirst}
-          columns={columns}
-          id={({ from }) => String(from)}
-        />
+        <div className="slices">
+          <Table
+            short
+            label="Performance over time"
+            rows={newestFirst}
+            columns={columns}
+            id={({ from }) => String(from)}
+          />
+        </div>
       </Section>
     </div>
   );

@@ -135,7 +135,6 @@ function Graph({ lineage }: { lineage: Lineage }) {
         nodesDraggable={false}
         nodesConnectable={false}
         edgesFocusable={false}
-        proOptions={{ hideAttribution: true }}
         onNodeMouseEnter={(_, node) => setOver(node.id)}
         onNodeMouseLeave={() => setOver(null)}
         onNodeClick={(_, node) => {
