@@ -21,7 +21,7 @@ pub(crate) fn shares(reference: &Sample, current: &Sample, numerical: bool) -> S
         let whole = reference.storage == Storage::Integer && current.storage == Storage::Integer;
         let edges = sturges(&reference.numbers, &current.numbers, whole);
         return Shares {
-            labels: edges.windows(2).map(|pair| label(pair)).collect(),
+            labels: edges.windows(2).map(label).collect(),
             reference: histogram(&reference.numbers, &edges),
             current: histogram(&current.numbers, &edges),
         };

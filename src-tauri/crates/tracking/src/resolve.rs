@@ -32,7 +32,7 @@ impl Tracking {
     /// # Errors
     /// When there is no such model: the message names what is known.
     pub fn resolve(&self, text: &str) -> Result<Resolved> {
-        let found = self.find(text)?;
+        let found = self.find(text, 0)?;
         if found.folder.join("MLmodel").is_file() {
             return Ok(found);
         }
@@ -42,7 +42,14 @@ impl Tracking {
         )))
     }
 
-    fn find(&self, text: &str) -> Result<Resolved> {
+    /// A version's source may be another version: so many steps are followed, then it must be a circle.
+    fn find(&self, text: &str, depth: u32) -> Result<Resolved> {
+        const MAX_STEPS: u32 = 8;
+        if depth > MAX_STEPS {
+            return Err(Error::Invalid(format!(
+                "the source of {text} leads in a circle"
+            )));
+        }
         if let Some(rest) = text.strip_prefix("runs:/") {
             let rest = rest.trim_start_matches('/');
             let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -53,7 +60,7 @@ impl Tracking {
             return Ok(plain(folder, Some(text.to_owned())));
         }
         if let Some(rest) = text.strip_prefix("models:/") {
-            return self.of_models(rest.trim_start_matches('/'));
+            return self.of_models(rest.trim_start_matches('/'), depth);
         }
         let path = Path::new(text);
         if path.is_absolute() || text.starts_with('.') {
@@ -63,11 +70,11 @@ impl Tracking {
             return Err(Error::NotFound(format!("there is no folder {text}")));
         }
         if text.contains('@') || text.contains('/') {
-            return self.of_models(text);
+            return self.of_models(text, depth);
         }
         match text.parse::<RunId>() {
             Ok(id) => self.of_run(&id, ""),
-            Err(_) => self.of_models(text),
+            Err(_) => self.of_models(text, depth),
         }
     }
 
@@ -99,7 +106,7 @@ impl Tracking {
     }
 
     /// `m-…`, `NAME@ALIAS`, `NAME/VERSION`, `NAME/latest`, `NAME`.
-    fn of_models(&self, text: &str) -> Result<Resolved> {
+    fn of_models(&self, text: &str, depth: u32) -> Result<Resolved> {
         if text.starts_with("m-") && !text.contains(['/', '@']) {
             let model = self.logged_model(text)?;
             return Ok(Resolved {
@@ -123,12 +130,7 @@ impl Tracking {
             (None, None) => (text, self.newest(text)?),
         };
         let row = self.version(name, version)?;
-        let source = if row.source == format!("models:/{text}") {
-            return Err(Error::Invalid(format!("{text} names itself")));
-        } else {
-            &row.source
-        };
-        let found = self.find(source)?;
+        let found = self.find(&row.source, depth + 1)?;
         Ok(Resolved {
             name: Some(name.to_owned()),
             version: Some(version),

@@ -250,8 +250,12 @@ impl Tracking {
         tags: Vec<(String, String)>,
     ) -> Result<()> {
         check_lengths(&metrics, &params, &tags)?;
-        if table::get(self.store(), id)?.is_none() {
-            return Err(no_run(id));
+        let row = table::get(self.store(), id)?.ok_or_else(|| no_run(id))?;
+        if row.lifecycle != "active" {
+            return Err(Error::Invalid(format!(
+                "The run {id} must be in the 'active' state. Current state is {}.",
+                row.lifecycle
+            )));
         }
         table::log(self.store(), id, metrics, params, tags)?.map_err(|conflict| {
             Error::Invalid(format!(

@@ -118,6 +118,17 @@ pub(super) async fn upload(
     }
 }
 
+/// A place strictly below the root: the root itself is nobody's to write or to delete.
+fn below(tracking: &Tracking, path: &str) -> Result<PathBuf> {
+    let named = FilePath::new(path)
+        .components()
+        .any(|part| matches!(part, std::path::Component::Normal(_)));
+    if !named {
+        return Err(Error::Invalid(format!("Invalid path: {path}")));
+    }
+    beneath(&tracking.workspace().artifacts(), path)
+}
+
 /// A file under a temporary name that goes away when the upload is cut.
 struct Part(PathBuf);
 
@@ -129,7 +140,7 @@ impl Drop for Part {
 }
 
 async fn store(tracking: &Tracking, path: &str, body: Body) -> Result<()> {
-    let to = beneath(&tracking.workspace().artifacts(), path)?;
+    let to = below(tracking, path)?;
     let folder = to.parent().unwrap_or(FilePath::new("/")).to_owned();
     tokio::fs::create_dir_all(&folder).await?;
     let part = Part(folder.join(format!(".lapwing-{}", lapwing_core::RunId::random())));
@@ -146,7 +157,7 @@ async fn store(tracking: &Tracking, path: &str, body: Body) -> Result<()> {
 
 pub(super) async fn delete(State(tracking): State<Tracking>, Path(path): Path<String>) -> Response {
     let gone = (|| -> Result<()> {
-        let place = beneath(&tracking.workspace().artifacts(), &path)?;
+        let place = below(&tracking, &path)?;
         if place.is_dir() {
             fs_err::remove_dir_all(&place)?;
         } else if place.exists() {

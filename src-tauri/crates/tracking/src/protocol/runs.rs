@@ -61,6 +61,7 @@ pub(super) fn experiments(tracking: &Tracking, verb: &str, given: &Value) -> Res
         ),
         "restore" => change(tracking, input::experiment_id(given)?, None, Some("active")),
         "set-experiment-tag" => {
+            experiment(tracking, input::experiment_id(given)?)?;
             let value = given
                 .get("value")
                 .and_then(Value::as_str)
@@ -394,7 +395,9 @@ pub(super) fn metrics(tracking: &Tracking, verb: &str, given: &Value) -> Result<
             let key = key.ok_or_else(|| {
                 Error::Invalid("Missing value for required parameter 'metric_key'.".to_owned())
             })?;
-            let points = tracking.history(&input::run_id(given)?, key)?;
+            let id = input::run_id(given)?;
+            tracking.run(&id)?;
+            let points = tracking.history(&id, key)?;
             let max = input::count(given, "max_results")?
                 .map_or(points.len(), |max| max as usize)
                 .max(1);

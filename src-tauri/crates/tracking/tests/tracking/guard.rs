@@ -83,3 +83,22 @@ fn artifact_paths_stay_beneath_their_root() {
     }
     assert!(!server.folder.path().join("x").exists());
 }
+
+#[test]
+fn the_artifact_root_itself_cannot_be_deleted() {
+    let server = Server::start(None);
+    let kept = server.folder.path().join("workspace/artifacts/0/kept.txt");
+    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    std::fs::write(&kept, "x").unwrap();
+    let own = server.url.trim_start_matches("http://").to_owned();
+    for path in [".", "./", "%2e"] {
+        let delete = format!(
+            "DELETE /api/2.0/mlflow-artifacts/artifacts/{path} HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n"
+        );
+        assert!(
+            status(&server, &delete) >= 400,
+            "`{path}` would delete everything"
+        );
+    }
+    assert!(kept.exists());
+}

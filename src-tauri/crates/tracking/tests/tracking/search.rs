@@ -173,3 +173,31 @@ fn a_chart_keeps_its_peaks() {
         "the peak is not lost"
     );
 }
+
+#[test]
+fn versions_that_name_each_other_are_refused_not_followed_for_ever() {
+    use lapwing_tracking::NewVersion;
+    let server = Server::start(None);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("MLmodel"), "flavors: {}\n").unwrap();
+    server
+        .tracking
+        .register("clf", &folder.path().display().to_string(), None)
+        .unwrap();
+    for source in ["models:/clf/3", "models:/clf/2"] {
+        let new = NewVersion {
+            name: "clf".to_owned(),
+            source: source.to_owned(),
+            ..NewVersion::default()
+        };
+        server.tracking.add_version(new).unwrap();
+    }
+    assert!(
+        server
+            .tracking
+            .resolve("clf/2")
+            .unwrap_err()
+            .to_string()
+            .contains("circle")
+    );
+}
