@@ -27,6 +27,9 @@ pub(crate) fn beneath(root: &Path, relative: &str) -> Result<PathBuf> {
     {
         return Err(refused());
     }
+    if path.as_os_str().is_empty() {
+        return Ok(root.to_owned());
+    }
     let full = root.join(path);
     if let Ok(real_root) = root.canonicalize() {
         let existing = full.ancestors().find_map(|place| place.canonicalize().ok()); // Not there yet: its parent tells.

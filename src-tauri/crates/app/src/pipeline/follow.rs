@@ -90,7 +90,7 @@ impl Seen {
                 run_id: Some(run_id.clone()),
             },
         )?;
-        all.sort_by(|a, b| a.created.cmp(&b.created));
+        all.sort_by_key(|job| job.created);
         for job in all {
             self.job(app, &job, tell)?;
         }

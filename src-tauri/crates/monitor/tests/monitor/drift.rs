@@ -19,7 +19,7 @@ fn one(reference: &Frame, current: &Frame, mode: Mode) -> lapwing_monitor::drift
 }
 
 fn category(seed: &mut Seeded) -> String {
-    ["a", "b", "c", "d"][(seed.next() * 4.0) as usize].to_owned()
+    ["a", "b", "c", "d"][(seed.draw() * 4.0) as usize].to_owned()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn many_columns_share_one_budget_of_false_alarms() {
                 .map(|index| {
                     numbers(
                         &format!("x{index}"),
-                        (0..300).map(|_| seed.next()).collect(),
+                        (0..300).map(|_| seed.draw()).collect(),
                     )
                 })
                 .collect(),
