@@ -39,6 +39,10 @@ fn version() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+#[expect(
+    clippy::exit,
+    reason = "Tauri's macro ends the process when its own context cannot be read"
+)]
 fn start() -> Result<(), String> {
     let options = Options::from_environment().map_err(|report| report.message)?;
     let app = App::open(options).map_err(|report| report.message)?;
