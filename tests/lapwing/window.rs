@@ -154,9 +154,32 @@ impl Window {
         }
     }
 
+    /// Opens a page as a link to it would.
+    async fn go(&self, route: &str) {
+        let script = format!("location.hash = '#{route}'");
+        self.client.execute(&script, vec![]).await.unwrap();
+    }
+
+    /// Waits until the page shows no skeleton any more.
+    async fn settled(&self) {
+        let start = Instant::now();
+        let script = "return document.querySelectorAll('[aria-busy=true], .skeleton').length";
+        while self
+            .client
+            .execute(script, vec![])
+            .await
+            .ok()
+            .and_then(|count| count.as_u64())
+            != Some(0)
+        {
+            assert!(start.elapsed() < PAGE_LIMIT, "the page does not settle");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     async fn press(&self, name: &str) {
         let path = format!(
-            "//button[normalize-space()='{name}' or @aria-label='{name}'] | //a[normalize-space()='{name}' or @aria-label='{name}']"
+            "//*[self::button or self::a or @role='tab'][normalize-space()='{name}' or @aria-label='{name}']"
         );
         let found = self
             .client
@@ -172,6 +195,19 @@ impl Window {
     }
 }
 
+/// The window's own process, as it says itself where it hosts the services.
+fn window_pid(place: &Place) -> String {
+    let file = place.workspace().join("services.json");
+    let mut pid = String::new();
+    until("the window's services", PAGE_LIMIT, || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let services: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        pid = services["pid"].to_string();
+        services["pid"].is_u64()
+    });
+    pid
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sample_run_deploy_predict_monitor() {
     let place = Place::new();
@@ -183,17 +219,68 @@ async fn sample_run_deploy_predict_monitor() {
         .await;
     screen.picture("welcome");
     window.press("Create the sample project").await;
-    window.wait_for("flight-delays", PAGE_LIMIT).await;
+    window.wait_for("4 stages", PAGE_LIMIT).await;
     screen.picture("overview-new");
 
     window.press("Pipeline").await;
     window.wait_for("evaluate", PAGE_LIMIT).await;
-    screen.picture("pipeline");
     window.press("Run").await;
-    window.press("Runs").await;
-    window.wait_for("running", PAGE_LIMIT).await;
+    window.wait_for("running", RUN_LIMIT).await;
+    screen.picture("pipeline-running");
+
+    // Killed while it trains: the run goes on without it, and the next window finds it.
+    let pid = window_pid(&place);
+    assert!(
+        Command::new("kill")
+            .args(["-9", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    drop(window);
+    let window = Window::open(&screen).await;
+    window.go("/runs").await;
     window.wait_for("finished", RUN_LIMIT).await;
     screen.picture("runs");
 
+    window.go("/overview").await;
+    window.press("Deploy").await;
+    window.wait_for("succeeded", RUN_LIMIT).await;
+    screen.picture("deploy-job");
+    window.go("/deployments/flight-delays").await;
+    window.wait_for("revision", PAGE_LIMIT).await;
+    screen.picture("deployment");
+    window.press("Try it").await;
+    window.press("Send").await;
+    window.wait_for("Prediction", PAGE_LIMIT).await;
+    screen.picture("try-it");
+
+    window.go("/monitors/flight-delays").await;
+    window.wait_for("1 prediction", PAGE_LIMIT).await;
+    screen.picture("monitor");
+    for page in [
+        "overview",
+        "data",
+        "pipeline",
+        "models",
+        "automations",
+        "jobs",
+        "remotes",
+        "settings",
+    ] {
+        window.go(&format!("/{page}")).await;
+        window.settled().await;
+        screen.picture(page);
+    }
     window.client.close().await.unwrap();
+
+    // The endpoint outlives the window that deployed it.
+    let row = place.json(
+        &place.path("home"),
+        &["deployments", "show", "flight-delays"],
+    );
+    assert_eq!(
+        row["row"]["state"], "running",
+        "closing the window ends no endpoint: {row}"
+    );
 }
