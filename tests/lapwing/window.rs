@@ -13,7 +13,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use crate::place::Place;
 
 /// The sample installs its Python environment on the first run.
-const RUN_LIMIT: Duration = Duration::from_secs(900);
+const RUN_LIMIT: Duration = Duration::from_secs(600);
 const PAGE_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
@@ -245,7 +245,7 @@ async fn sample_run_deploy_predict_monitor() {
 
     window.go("/overview").await;
     window.press("Deploy").await;
-    window.wait_for("succeeded", RUN_LIMIT).await;
+    window.wait_for("finished", RUN_LIMIT).await;
     screen.picture("deploy-job");
     window.go("/deployments/flight-delays").await;
     window.wait_for("revision", PAGE_LIMIT).await;
