@@ -107,7 +107,11 @@ fn step<T>(what: &str, work: impl FnOnce() -> Result<(T, String), Report>) -> Re
 /// Containers are an extra: what fails there is said, and the rest goes on.
 fn forgiven(what: &str, done: Result<(), Report>) {
     if let Err(report) = done {
-        print::line(&format!("{} {what}: {}", print::paint("○", AnsiColor::Yellow), report.message));
+        print::line(&format!(
+            "{} {what}: {}",
+            print::paint("○", AnsiColor::Yellow),
+            report.message
+        ));
     }
 }
 
