@@ -225,7 +225,7 @@ async fn sample_run_deploy_predict_monitor() {
     window.press("Pipeline").await;
     window.wait_for("evaluate", PAGE_LIMIT).await;
     window.press("Run").await;
-    window.wait_for("running", RUN_LIMIT).await;
+    window.wait_for("1 running job", RUN_LIMIT).await;
     screen.picture("pipeline-running");
 
     // Killed while it trains: the run goes on without it, and the next window finds it.
@@ -248,7 +248,7 @@ async fn sample_run_deploy_predict_monitor() {
     window.wait_for("finished", RUN_LIMIT).await;
     screen.picture("deploy-job");
     window.go("/deployments/flight-delays").await;
-    window.wait_for("revision", PAGE_LIMIT).await;
+    window.wait_for("Why this runtime", PAGE_LIMIT).await;
     screen.picture("deployment");
     window.press("Try it").await;
     window.press("Send").await;

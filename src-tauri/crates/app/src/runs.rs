@@ -106,7 +106,12 @@ pub fn list(app: &App, input: ListRuns) -> Result<RunsPage, Report> {
     };
     let page = app.tracking().search(&search).reported()?;
     let models = registered(app)?;
-    let rows: Vec<RunRow> = page.runs.iter().map(|run| row(run, &models)).collect();
+    let active = active(app)?;
+    let rows: Vec<RunRow> = page
+        .runs
+        .iter()
+        .map(|run| row(run, &models, &active))
+        .collect();
     let keys = |pick: &dyn Fn(&RunRow) -> Vec<String>| -> Vec<String> {
         rows.iter()
             .flat_map(pick)
@@ -138,16 +143,27 @@ fn registered(app: &App) -> Result<BTreeMap<String, Vec<String>>, Report> {
     Ok(found)
 }
 
-fn row(run: &Run, models: &BTreeMap<String, Vec<String>>) -> RunRow {
+/// Runs of pipelines that go on: a script may have ended its part of one already.
+fn active(app: &App) -> Result<BTreeSet<RunId>, Report> {
+    let all = lapwing_store::pipeline_runs::active(app.store(), None).reported()?;
+    Ok(all.into_iter().map(|run| run.run_id).collect())
+}
+
+fn row(run: &Run, models: &BTreeMap<String, Vec<String>>, active: &BTreeSet<RunId>) -> RunRow {
+    let goes_on = active.contains(&run.id);
     let commit = run.tags.get("mlflow.source.git.commit");
     RunRow {
         run_id: run.id.clone(),
         name: run.name.clone(),
         experiment: run.experiment.clone(),
-        status: status(run.status),
+        status: if goes_on {
+            RunStatus::Running
+        } else {
+            status(run.status)
+        },
         user: run.user.clone(),
         start: run.start,
-        end: run.end,
+        end: run.end.filter(|_| !goes_on),
         commit: commit.map(|id| id.chars().take(7).collect()),
         metrics: run
             .metrics
@@ -176,7 +192,7 @@ pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
     let logged = app.tracking().logged_models(&input.run_id).reported()?;
     let folder = app.tracking().artifact_folder(&input.run_id).reported()?;
     Ok(RunDetail {
-        row: row(&run, &registered(app)?),
+        row: row(&run, &registered(app)?, &active(app)?),
         data: data(&run.inputs),
         tags: run.tags.clone(),
         jobs: all,
@@ -242,6 +258,7 @@ pub fn compare(app: &App, input: CompareRuns) -> Result<Comparison, Report> {
         .collect::<Result<Vec<_>, _>>()
         .reported()?;
     let models = registered(app)?;
+    let active = active(app)?;
     let number = |value: f64| {
         if value.fract() == 0.0 && value.abs() < 1e9 {
             format!("{value:.0}")
@@ -263,7 +280,7 @@ pub fn compare(app: &App, input: CompareRuns) -> Result<Comparison, Report> {
             .collect()
     });
     Ok(Comparison {
-        runs: runs.iter().map(|run| row(run, &models)).collect(),
+        runs: runs.iter().map(|run| row(run, &models, &active)).collect(),
         metrics,
         params,
         data,
