@@ -252,7 +252,7 @@ async fn sample_run_deploy_predict_monitor() {
     screen.picture("deployment");
     window.press("Try it").await;
     window.press("Send").await;
-    window.wait_for("Prediction", PAGE_LIMIT).await;
+    window.wait_for("HTTP 200", PAGE_LIMIT).await;
     screen.picture("try-it");
 
     window.go("/monitors/flight-delays").await;
