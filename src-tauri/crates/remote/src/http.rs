@@ -39,10 +39,17 @@ pub async fn post_json(
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.send().await.map_err(unreachable)?;
+    let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status().as_u16();
-    let mut body = response.bytes().await.map_err(unreachable)?.to_vec();
-    body.truncate(MAX_ANSWER_BYTES);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        let room = MAX_ANSWER_BYTES - body.len();
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if chunk.len() >= room {
+            // The rest is not read: a server must not be able to fill the memory.
+            break;
+        }
+    }
     Ok(Answer { status, body })
 }
 

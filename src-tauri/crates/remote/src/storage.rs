@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::{Error, Result};
 
 /// Somewhere to keep files under paths with forward slashes.
@@ -46,10 +48,13 @@ impl Storage {
         let to = self.place(path);
         let folder = to.parent().unwrap_or(Path::new("/"));
         fs_err::create_dir_all(folder)?;
-        let part = to.with_extension("part");
-        let bytes = fs_err::copy(from, &part)?;
-        fs_err::File::open(&part)?.sync_all()?;
-        fs_err::rename(&part, &to)?;
+        // A name of its own: two programs may send the same object at once.
+        let part = part_in(folder)?;
+        let bytes = std::io::copy(&mut fs_err::File::open(from)?, &mut part.as_file())?;
+        part.as_file().sync_all()?;
+        #[cfg(unix)]
+        fs_err::set_permissions(part.path(), fs_err::metadata(from)?.permissions())?;
+        part.persist(&to).map_err(|error| error.error)?;
         Ok(bytes)
     }
 
@@ -62,4 +67,11 @@ impl Storage {
         let mut file = fs_err::File::create(to)?;
         Ok(std::io::copy(&mut from, &mut file)?)
     }
+}
+
+fn part_in(folder: &Path) -> Result<NamedTempFile> {
+    Ok(tempfile::Builder::new()
+        .prefix(".lapwing-")
+        .suffix(".part")
+        .tempfile_in(folder)?)
 }
