@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Cache, DvcFile, Error, Out, Progress, Project, Result, hash, place, status, write_whole,
+    Cache, DvcFile, Error, Exclusive, Out, Progress, Project, Result, hash, place, status,
+    write_whole,
 };
 
 /// What adding one path did.
@@ -36,7 +37,28 @@ pub fn add(
         .collect()
 }
 
-fn checked(project: &Project, path: &Path) -> Result<PathBuf> {
+/// What is to be added, and where it is tracked.
+struct Place {
+    full: PathBuf,
+    dvc_file: PathBuf,
+    /// As the `.dvc` file names it.
+    written: String,
+}
+
+impl Place {
+    /// Beside the data, as `dvc add` does.
+    fn beside(full: PathBuf) -> Self {
+        let name = full.file_name().unwrap_or_default();
+        let written = name.to_string_lossy().into_owned();
+        Self {
+            dvc_file: full.with_file_name(format!("{written}.dvc")),
+            written,
+            full,
+        }
+    }
+}
+
+fn checked(project: &Project, path: &Path) -> Result<Place> {
     let path = match path.extension() {
         // `lapwing data add raw.dvc` means the data.
         Some(extension) if extension == "dvc" => path.with_extension(""),
@@ -61,7 +83,8 @@ fn checked(project: &Project, path: &Path) -> Result<PathBuf> {
     if project.is_tracked_by_git(&relative)? {
         return Err(Error::TrackedByGit(relative));
     }
-    for (file, _, other) in status::tracked(project)? {
+    let mut place = Place::beside(place::beneath(project.root(), &full)?);
+    for (file, out, other) in status::tracked(project)? {
         let same = other == full;
         if !same && (full.starts_with(&other) || other.starts_with(&full)) {
             return Err(Error::Overlaps {
@@ -75,34 +98,49 @@ fn checked(project: &Project, path: &Path) -> Result<PathBuf> {
                 other: project.relative(&file.path),
             });
         }
+        if same {
+            place.dvc_file = file.path;
+            place.written = out.path;
+        }
     }
-    place::beneath(project.root(), &full)
+    if place.dvc_file.exists() {
+        // Told before anything is hashed: a file that tracks something else, or cannot be edited.
+        let old = DvcFile::read(&place.dvc_file)?;
+        let probe = Out {
+            md5: Some("0".repeat(32)),
+            hash: Some("md5".to_owned()),
+            path: place.written.clone(),
+            ..Out::default()
+        };
+        old.with(&probe)?;
+    }
+    Ok(place)
 }
 
-fn add_one(project: &Project, place: &Path, progress: &(dyn Fn(Progress) + Sync)) -> Result<Added> {
-    let content = hash::scan(project.root(), place, false, progress)?;
-    let cache = Cache::of(project);
-    cache.save(place, &content)?;
-    let name = place
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let dvc_file = place.with_file_name(format!("{name}.dvc"));
-    let out = Out::of(&name, &content);
-    let old = if dvc_file.exists() {
-        DvcFile::read(&dvc_file)?.outs.into_iter().next()
+fn add_one(
+    project: &Project,
+    place: &Place,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Added> {
+    let content = hash::scan(project.root(), &place.full, false, progress)?;
+    Cache::of(project).save(&place.full, &content)?;
+    let out = Out::of(&place.written, &content);
+    // Only now: whoever waits for the lock does not wait for hashing.
+    let _lock = Exclusive::take(project.root())?;
+    let old = if place.dvc_file.exists() {
+        let file = DvcFile::read(&place.dvc_file)?;
+        file.outs.into_iter().find(|old| old.path == out.path)
     } else {
         None
     };
     let changed = old.is_none_or(|old| old.md5 != out.md5 || old.is_legacy());
     if changed {
-        DvcFile::write(&dvc_file, &out)?;
+        DvcFile::write(&place.dvc_file, &out)?;
     }
-    ignore(project, place)?;
+    ignore(project, &place.full)?;
     Ok(Added {
-        path: project.relative(place),
-        dvc_file,
+        path: project.relative(&place.full),
+        dvc_file: place.dvc_file.clone(),
         out,
         changed,
     })

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::hash::{DirEntry, is_id, parse_listing};
+use crate::write::new_file;
 use crate::{Content, Error, Project, Result, hash};
 
 /// DVC's cache of a project.
@@ -10,7 +11,6 @@ use crate::{Content, Error, Project, Result, hash};
 pub struct Cache {
     root: PathBuf,
     links: Vec<Link>,
-    shared: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +40,7 @@ impl Cache {
                 _ => None,
             })
             .collect();
-        Self {
-            root,
-            links,
-            shared: config.get("cache", "shared") == Some("group"),
-        }
+        Self { root, links }
     }
 
     /// Where the cache lies.
@@ -75,18 +71,19 @@ impl Cache {
     /// # Errors
     /// When the listing is not in the cache, or damaged.
     pub fn entries(&self, id: &str, legacy: bool) -> Result<Vec<DirEntry>> {
-        let path = self.object(id, legacy)?;
-        let bytes = fs_err::read(path).map_err(|_| Error::NotInCache {
-            path: "a folder".to_owned(),
-            id: id.to_owned(),
-        })?;
-        parse_listing(id, &bytes)
+        if !self.sound(id, legacy)? {
+            return Err(Error::NotInCache {
+                path: "a folder".to_owned(),
+                id: id.to_owned(),
+            });
+        }
+        parse_listing(id, &fs_err::read(self.object(id, legacy)?)?)
     }
 
-    /// True when the object and, for a folder, each of its files is there.
+    /// True when the object and, for a folder, each of its files is there and undamaged.
     #[must_use]
     pub fn has(&self, id: &str, legacy: bool) -> bool {
-        let there = |id: &str| self.object(id, legacy).is_ok_and(|path| path.is_file());
+        let there = |id: &str| self.sound(id, legacy).unwrap_or(false); // Unreadable: not there for this user.
         if !there(id) {
             return false;
         }
@@ -95,6 +92,30 @@ impl Cache {
         }
         self.entries(id, legacy)
             .is_ok_and(|entries| entries.iter().all(|entry| there(&entry.md5)))
+    }
+
+    /// True when the object is there and is what its name says. As DVC does, a read-only object is trusted; any other may
+    /// have been changed, is hashed, and made read-only again when it is sound.
+    pub(crate) fn sound(&self, id: &str, legacy: bool) -> Result<bool> {
+        let path = self.object(id, legacy)?;
+        let Ok(meta) = fs_err::metadata(&path) else {
+            return Ok(false);
+        };
+        if !meta.is_file() {
+            return Ok(false);
+        }
+        if is_protected(&meta) {
+            return Ok(true);
+        }
+        let folded = legacy && !id.ends_with(".dir");
+        if hash::file_id(&path, folded, &mut |_| {})? != id.trim_end_matches(".dir") {
+            tracing::warn!(object = %path.display(), "damaged, not used");
+            return Ok(false);
+        }
+        if let Err(error) = protect(&path) {
+            tracing::debug!(%error, "somebody else's object: it is hashed again the next time");
+        }
+        Ok(true)
     }
 
     /// Takes the content at `path` into the cache: files first, the listing last.
@@ -113,7 +134,7 @@ impl Cache {
 
     fn take(&self, from: &Path, id: &str) -> Result<()> {
         let to = self.object(id, false)?;
-        if to.is_file() {
+        if self.sound(id, false)? {
             return Ok(());
         }
         let folder = self.folder_of(&to)?;
@@ -135,7 +156,7 @@ impl Cache {
     /// Stores bytes under an id that was computed from them.
     pub(crate) fn put(&self, id: &str, bytes: &[u8]) -> Result<()> {
         let to = self.object(id, false)?;
-        if to.is_file() {
+        if self.sound(id, false)? {
             return Ok(());
         }
         let folder = self.folder_of(&to)?;
@@ -154,13 +175,13 @@ impl Cache {
     }
 
     /// A finished object: synced, read-only (DVC trusts exactly that mode), under its name.
-    fn finish(&self, temporary: tempfile::TempPath, to: &Path) -> Result<()> {
+    pub(crate) fn finish(&self, temporary: tempfile::TempPath, to: &Path) -> Result<()> {
         fs_err::File::open(&temporary)?.sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = if self.shared { 0o664 } else { 0o444 };
-            fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(mode))?;
+        protect(&temporary)?;
+        #[cfg(not(unix))]
+        if to.is_file() {
+            // A damaged object: a file that may not be written cannot be replaced there.
+            writable(to, 0)?;
         }
         temporary
             .persist(to)
@@ -170,7 +191,7 @@ impl Cache {
     /// Makes the workspace file `to` from an object, by the first kind of link that works here.
     pub(crate) fn link(&self, id: &str, legacy: bool, to: &Path, isexec: bool) -> Result<()> {
         let from = self.object(id, legacy)?;
-        if !from.is_file() {
+        if !self.sound(id, legacy)? {
             return Err(Error::NotInCache {
                 path: to.display().to_string(),
                 id: id.to_owned(),
@@ -180,16 +201,14 @@ impl Cache {
             fs_err::create_dir_all(parent)?;
         }
         let folder = to.parent().unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new()
-            .prefix(".lapwing-")
-            .tempfile_in(folder)?
-            .into_temp_path();
+        let temporary = new_file(folder)?.into_temp_path();
+        let mode = mode_of(&temporary)? | if isexec { 0o100 } else { 0 };
         fs_err::remove_file(&temporary)?;
         // An executable hard link would change the mode of the object itself.
         let linked = !isexec && self.links.iter().any(|link| make(*link, &from, &temporary));
         if !linked {
             reflink_copy::reflink_or_copy(&from, &temporary)?;
-            writable(&temporary, isexec)?;
+            writable(&temporary, mode)?;
         }
         temporary
             .persist(to)
@@ -211,10 +230,50 @@ fn make(link: Link, from: &Path, to: &Path) -> bool {
     }
 }
 
+/// The mode of objects that are taken as they are.
 #[cfg(unix)]
-fn writable(path: &Path, isexec: bool) -> Result<()> {
+const PROTECTED: u32 = 0o444;
+
+#[cfg(unix)]
+fn is_protected(meta: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = if isexec { 0o744 } else { 0o644 };
+    meta.permissions().mode() & 0o777 == PROTECTED
+}
+
+#[cfg(not(unix))]
+fn is_protected(meta: &std::fs::Metadata) -> bool {
+    meta.permissions().readonly()
+}
+
+fn protect(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    let permissions = {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::Permissions::from_mode(PROTECTED)
+    };
+    #[cfg(not(unix))]
+    let permissions = {
+        let mut permissions = fs_err::metadata(path)?.permissions();
+        permissions.set_readonly(true);
+        permissions
+    };
+    Ok(fs_err::set_permissions(path, permissions)?)
+}
+
+#[cfg(unix)]
+fn mode_of(path: &Path) -> Result<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(fs_err::metadata(path)?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode_of(_path: &Path) -> Result<u32> {
+    Ok(0)
+}
+
+#[cfg(unix)]
+fn writable(path: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
     Ok(fs_err::set_permissions(
         path,
         std::fs::Permissions::from_mode(mode),
@@ -222,7 +281,7 @@ fn writable(path: &Path, isexec: bool) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn writable(path: &Path, _isexec: bool) -> Result<()> {
+fn writable(path: &Path, _mode: u32) -> Result<()> {
     let mut permissions = fs_err::metadata(path)?.permissions();
     permissions.set_readonly(false);
     Ok(fs_err::set_permissions(path, permissions)?)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::{Cache, DirEntry, Error, Out, Project, Result, hash, ignores, status};
+use crate::{Cache, DirEntry, Error, Exclusive, Out, Project, Result, hash, ignores, status};
 
 /// What may be done to files whose content is nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub fn checkout(
             continue;
         }
         matched.extend(targets.iter().filter(|target| wanted(target)).cloned());
+        let _lock = Exclusive::take(project.root())?;
         if checkout_out(project, &out, &place, overwrite)? {
             changed.push(project.relative(&place));
         }
@@ -89,12 +90,27 @@ pub fn checkout_out(
     if id.ends_with(".dir") {
         folder(&cache, &cache.entries(id, legacy)?, legacy, place)?;
     } else {
-        if place.is_dir() {
+        if place.is_dir() && !place.is_symlink() {
+            if overwrite == Overwrite::Refuse && holds_more(place, current.as_ref())? {
+                return Err(Error::WouldLose(project.relative(place)));
+            }
             fs_err::remove_dir_all(place)?;
         }
         cache.link(id, legacy, place, out.isexec)?;
     }
     Ok(true)
+}
+
+/// True when the folder has files that its listing leaves out: `.dvcignore` keeps them out of the cache.
+fn holds_more(place: &Path, listed: Option<&hash::Content>) -> Result<bool> {
+    let listed: BTreeSet<PathBuf> = listed
+        .iter()
+        .flat_map(|content| &content.entries)
+        .map(|entry| place.join(&entry.relpath))
+        .collect();
+    Ok(ignores::everything(place)?
+        .iter()
+        .any(|path| !path.is_symlink() && !listed.contains(path)))
 }
 
 /// Makes a folder what its listing says: only files that differ are touched.
@@ -107,19 +123,36 @@ fn folder(cache: &Cache, entries: &[DirEntry], legacy: bool, place: &Path) -> Re
         .iter()
         .map(|entry| place.join(&entry.relpath))
         .collect();
-    for path in ignores::files(place)? {
+    // Links are not followed: what they point to belongs to somebody else.
+    for path in ignores::own_files(place)? {
         if !wanted.contains(&path) {
             fs_err::remove_file(&path)?;
         }
     }
     for entry in entries {
         let path = place.join(&entry.relpath);
+        without_links(place, &path)?;
         let same = path.is_file() && hash::file_id(&path, legacy, &mut |_| {})? == entry.md5;
         if !same {
             cache.link(&entry.md5, legacy, &path, false)?;
         }
     }
     remove_empty_folders(place)
+}
+
+/// Removes links between `place` and `path`: writing through them would change files elsewhere.
+fn without_links(place: &Path, path: &Path) -> Result<()> {
+    let between = path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| *folder != place);
+    // The outermost first: what lies behind a link is not looked at.
+    for folder in between.collect::<Vec<_>>().into_iter().rev() {
+        if folder.is_symlink() {
+            fs_err::remove_file(folder)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_empty_folders(folder: &Path) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// One remote of `.dvc/config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,15 +130,42 @@ fn clean(path: &Path) -> PathBuf {
 /// Adds or replaces a remote in the text of a configuration file.
 #[must_use]
 pub(crate) fn with_remote(text: &str, name: &str, url: &str, default: bool) -> String {
-    let mut out = without_remote(text, name);
+    let header = format!("remote \"{name}\"");
+    let mut out = text.to_owned();
     if default {
         out = with_default(&out, name);
     }
-    if !out.is_empty() && !out.ends_with('\n') {
-        out.push('\n');
+    let is_header = |line: &String| section(line).is_some_and(|found| found == header);
+    // Settings beside the address stay: `jobs`, credentials, a profile.
+    let mut lines: Vec<String> = without_key(&out, &header, "url");
+    match lines.iter().position(is_header) {
+        Some(index) => lines.insert(index + 1, format!("    url = {url}")),
+        None => lines.extend([format!("['{header}']"), format!("    url = {url}")]),
     }
-    out.push_str(&format!("['remote \"{name}\"']\n    url = {url}\n"));
-    out
+    lines.join("\n") + "\n"
+}
+
+/// The name of the section that a line begins.
+fn section(line: &str) -> Option<&str> {
+    let inner = line.trim().strip_prefix('[')?.strip_suffix(']')?;
+    Some(inner.trim().trim_matches('\'').trim())
+}
+
+/// Refuses what would become another line or section of the file.
+pub(crate) fn check_remote(name: &str, url: &str) -> Result<()> {
+    let bad_name = name.is_empty()
+        || name.trim() != name
+        || name.contains(['"', '\'', '[', ']', '=', '#', ';', '%'])
+        || name.chars().any(char::is_control);
+    if bad_name {
+        return Err(Error::BadRemote(format!(
+            "`{name}` is no name for a remote"
+        )));
+    }
+    if url.trim().is_empty() || url.chars().any(char::is_control) {
+        return Err(Error::BadRemote(format!("`{url}` is no address")));
+    }
+    Ok(())
 }
 
 fn with_default(text: &str, name: &str) -> String {
@@ -153,17 +180,17 @@ fn with_default(text: &str, name: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-fn without_key(text: &str, section: &str, key: &str) -> Vec<String> {
+fn without_key(text: &str, wanted: &str, key: &str) -> Vec<String> {
     let mut current = String::new();
     let mut lines = Vec::new();
     for line in text.lines() {
-        if line.trim().starts_with('[') {
-            current = line.trim().trim_matches(['[', ']']).to_owned();
+        if let Some(name) = section(line) {
+            name.clone_into(&mut current);
         }
         let is_key = line
             .split_once('=')
             .is_some_and(|(name, _)| name.trim() == key);
-        if !(current == section && is_key) {
+        if !(current == wanted && is_key) {
             lines.push(line.to_owned());
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::edit::{edited, keys};
 use crate::{Error, Out, Project, Result, ignores, write_whole};
 
 /// One `.dvc` file.
@@ -93,35 +94,57 @@ impl DvcFile {
         crate::beneath(project.root(), &base.join(&out.path))
     }
 
-    /// Writes the file with `out` as the content of its only output.
+    /// Writes the file with `out` as the content of the output with that path; other outputs stay.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the file is there but does not track that path, its layout cannot be edited, or it cannot be written.
     pub fn write(path: &Path, out: &Out) -> Result<()> {
         let text = match Self::read(path) {
-            Ok(old) if old.outs.len() == 1 && !old.imported => edited(&old.text, out),
-            Ok(_) | Err(Error::Io(_)) => fresh(out),
+            Ok(old) => old.with(out)?,
+            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => fresh(out),
             Err(error) => return Err(error),
         };
         write_whole(path, text.as_bytes())
     }
+
+    /// The text with the content of the output at `out.path` replaced.
+    pub(crate) fn with(&self, out: &Out) -> Result<String> {
+        let bad = |reason: String| Error::BadDvcFile {
+            path: self.path.display().to_string(),
+            reason,
+        };
+        let index = self
+            .outs
+            .iter()
+            .position(|old| same_path(&old.path, &out.path))
+            .ok_or_else(|| bad(format!("it tracks other paths than `{}`", out.path)))?;
+        let says_so = |text: &String| {
+            let same_rest = rest(text, index) == rest(&self.text, index);
+            let read = Self::parse(&self.path, text.clone());
+            let new = read.ok().and_then(|file| file.outs.into_iter().nth(index));
+            same_rest
+                && new.is_some_and(|new| {
+                    (&new.md5, new.size, new.nfiles, new.isexec, &new.hash)
+                        == (&out.md5, out.size, out.nfiles, out.isexec, &out.hash)
+                })
+        };
+        edited(&self.text, index, out)
+            .filter(says_so)
+            .ok_or_else(|| bad("its list of outputs is not written one key a line".to_owned()))
+    }
+}
+
+fn same_path(one: &str, other: &str) -> bool {
+    let plain = |path: &str| {
+        path.trim_start_matches("./")
+            .trim_end_matches('/')
+            .to_owned()
+    };
+    plain(one) == plain(other)
 }
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// The keys that adding decides, in DVC's order.
-fn keys(out: &Out) -> Vec<(&'static str, String)> {
-    let mut keys = Vec::new();
-    keys.extend(out.md5.clone().map(|id| ("md5", id)));
-    keys.extend(out.size.map(|size| ("size", size.to_string())));
-    keys.extend(out.nfiles.map(|count| ("nfiles", count.to_string())));
-    if out.isexec {
-        keys.push(("isexec", "true".to_owned()));
-    }
-    keys.push(("hash", "md5".to_owned()));
-    keys
 }
 
 fn fresh(out: &Out) -> String {
@@ -134,15 +157,18 @@ fn fresh(out: &Out) -> String {
     text
 }
 
-/// A plain scalar where YAML takes it as the same string, else in single quotes.
+/// A plain scalar where any YAML reader takes it as the same string, else in single quotes.
 fn quoted(text: &str) -> String {
+    const WORDS: [&str; 11] = [
+        "true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf",
+    ];
     let plain = text
         .chars()
         .all(|c| c.is_alphanumeric() || "._-/ ".contains(c))
         && !text.starts_with(['-', ' ', '.'])
         && !text.ends_with(' ')
-        && text.chars().any(char::is_alphabetic)
-        && !["true", "false", "null"].contains(&text.to_lowercase().as_str());
+        && !may_be_number(text)
+        && !WORDS.contains(&text.to_lowercase().as_str());
     if plain {
         text.to_owned()
     } else {
@@ -150,38 +176,20 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The old text with the deciding keys of its one output replaced: comments, order and other keys stay.
-fn edited(text: &str, out: &Out) -> String {
-    const OURS: [&str; 5] = ["md5", "size", "nfiles", "isexec", "hash"];
-    let mut lines = Vec::new();
-    let mut inside = false;
-    let mut written = false;
-    for line in text.lines() {
-        if !line.starts_with([' ', '-', '#']) && !line.is_empty() {
-            inside = line.starts_with("outs:");
-            lines.push(line.to_owned());
-            continue;
-        }
-        let bare = line.trim_start_matches([' ', '-']);
-        let key = bare.split(':').next().unwrap_or_default();
-        let starts_item = line.trim_start().starts_with("- ");
-        if inside && starts_item && !written {
-            for (index, (key, value)) in keys(out).into_iter().enumerate() {
-                lines.push(format!(
-                    "{} {key}: {value}",
-                    if index == 0 { "-" } else { " " }
-                ));
-            }
-            written = true;
-        }
-        if inside && OURS.contains(&key) && !line.trim_start().starts_with('#') {
-            continue;
-        }
-        lines.push(if inside && starts_item {
-            format!("  {bare}")
-        } else {
-            line.to_owned()
-        });
+/// True when a digit comes first and nothing rules out a number of some base, or a date.
+fn may_be_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_numeric())
+        && !text.chars().any(|c| {
+            c == '/' || (c.is_alphabetic() && !"abcdefxotz".contains(c.to_ascii_lowercase()))
+        })
+}
+
+/// The file without what adding decides about the output number `index`, to tell whether an edit changed anything else.
+fn rest(text: &str, index: usize) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_saphyr::from_str(text).ok()?; // Not YAML: no rest either.
+    let out = value.get_mut("outs")?.get_mut(index)?.as_object_mut()?;
+    for key in ["md5", "size", "nfiles", "isexec", "hash"] {
+        out.remove(key);
     }
-    lines.join("\n") + "\n"
+    Some(value)
 }

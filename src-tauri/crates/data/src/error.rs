@@ -32,6 +32,8 @@ pub enum Error {
     WouldLose(String),
     #[error("there is no remote `{0}` in .dvc/config")]
     NoRemote(String),
+    #[error("{0}")]
+    BadRemote(String),
     #[error("no remote is set")]
     NoDefaultRemote,
     #[error("remotes of the kind {0} are not supported yet")]
@@ -116,6 +118,11 @@ impl Error {
                 Code::NotFound,
                 "data.no_remote",
                 "see `lapwing remotes list`",
+            ),
+            Self::BadRemote(_) => (
+                Code::Invalid,
+                "data.bad_remote",
+                "a name has no quotes, brackets or line ends, and an address is one line",
             ),
             Self::NoDefaultRemote => (
                 Code::Invalid,

@@ -12,7 +12,7 @@ use lapwing_core::Timestamp;
 use crate::{Error, Progress, Project, Result};
 
 /// libgit2 asks again after each refusal; a wrong password must not ask for ever.
-const MAX_CREDENTIAL_TRIES: u32 = 4;
+const MAX_CREDENTIAL_TRIES: u32 = 5;
 
 /// One commit, as far as data versions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,17 +94,29 @@ impl Project {
     pub fn commit(&self, paths: &[PathBuf], message: &str) -> Result<Option<Commit>> {
         let repository = open(self)?;
         let mut index = repository.index()?;
+        // What else is staged stays there: the commit is HEAD with these files only.
+        let mut only = git2::Index::new()?;
+        if let Ok(head) = repository.head() {
+            only.read_tree(&head.peel_to_tree()?)?;
+        }
         let workdir = workdir(&repository)?;
         for path in paths {
             let full = self.root().join(path);
             let relative = full.strip_prefix(&workdir).unwrap_or(path).to_owned();
-            if full.exists() {
-                index.add_path(&relative)?
-            } else {
-                index.remove_path(&relative)?
+            if full.symlink_metadata().is_err() {
+                index.remove_path(&relative)?;
+                absent_is_fine(only.remove(&relative, 0))?;
+                continue;
+            }
+            index.add_path(&relative)?;
+            if let Some(entry) = index.get_path(&relative, 0) {
+                only.add(&entry)?;
             }
         }
-        write_commit(&repository, &mut index, message)
+        let tree = repository.find_tree(only.write_tree_to(&repository)?)?;
+        let commit = write_commit(&repository, &tree, message)?;
+        index.write()?;
+        Ok(commit)
     }
 
     /// Commits everything that is not ignored.
@@ -116,7 +128,9 @@ impl Project {
         let mut index = repository.index()?;
         index.add_all(["*"], git2::IndexAddOption::DEFAULT, None)?;
         index.update_all(["*"], None)?;
-        write_commit(&repository, &mut index, message)
+        index.write()?;
+        let tree = repository.find_tree(index.write_tree()?)?;
+        write_commit(&repository, &tree, message)
     }
 
     /// True when git tracks this path or something below it.
@@ -189,13 +203,18 @@ pub(crate) fn workdir(repository: &Repository) -> Result<PathBuf> {
     Ok(folder.canonicalize()?)
 }
 
+fn absent_is_fine(removed: Result<(), git2::Error>) -> Result<()> {
+    match removed {
+        Err(error) if error.code() != git2::ErrorCode::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 fn write_commit(
     repository: &Repository,
-    index: &mut git2::Index,
+    tree: &git2::Tree<'_>,
     message: &str,
 ) -> Result<Option<Commit>> {
-    index.write()?;
-    let tree = repository.find_tree(index.write_tree()?)?;
     let parent = match repository.head() {
         Ok(head) => Some(head.peel_to_commit()?),
         Err(_) => None,
@@ -212,7 +231,7 @@ fn write_commit(
         Err(_) => Signature::now(&user_name(), "lapwing@localhost")?,
     };
     let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-    let id = repository.commit(Some("HEAD"), &author, &author, message, &tree, &parents)?;
+    let id = repository.commit(Some("HEAD"), &author, &author, message, tree, &parents)?;
     Ok(Some(describe(&repository.find_commit(id)?)))
 }
 
@@ -225,13 +244,14 @@ fn user_name() -> String {
 
 pub(crate) fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
     let mut tries = 0;
+    let mut keys = ssh_keys().into_iter();
     let mut callbacks = RemoteCallbacks::new();
     callbacks.credentials(move |url, user, allowed| {
         tries += 1;
         if tries > MAX_CREDENTIAL_TRIES {
             return Err(git2::Error::from_str("the credentials were refused"));
         }
-        credentials(url, user, allowed)
+        credentials(url, user, allowed, &mut keys)
     });
     callbacks.transfer_progress(|stats| {
         progress(Progress {
@@ -253,18 +273,54 @@ pub(crate) fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress)) -> Resu
     Ok(())
 }
 
-/// Agent, then git's credential helper, then whatever the platform offers by itself.
+/// One way to log in over ssh.
+#[derive(Debug, PartialEq, Eq)]
+enum SshKey {
+    Agent,
+    File(PathBuf),
+}
+
+/// The ways that there are here, best first: the agent where one runs, then the usual key files.
+fn ssh_keys() -> Vec<SshKey> {
+    // Asking for an agent that does not run ends the attempt before any key file is tried.
+    let runs = cfg!(windows) || std::env::var_os("SSH_AUTH_SOCK").is_some();
+    let mut keys = Vec::new();
+    if runs {
+        keys.push(SshKey::Agent);
+    }
+    if let Some(home) = std::env::home_dir() {
+        keys.extend(key_files(&home));
+    }
+    keys
+}
+
+fn key_files(home: &Path) -> impl Iterator<Item = SshKey> {
+    ["id_ed25519", "id_rsa"]
+        .map(|name| home.join(".ssh").join(name))
+        .into_iter()
+        .filter(|path| path.is_file())
+        .map(SshKey::File)
+}
+
+/// Agent and key files, then git's credential helper, then whatever the platform offers by itself.
 fn credentials(
     url: &str,
     user: Option<&str>,
     allowed: CredentialType,
+    keys: &mut impl Iterator<Item = SshKey>,
 ) -> Result<Cred, git2::Error> {
     let user = user.unwrap_or("git");
     if allowed.contains(CredentialType::USERNAME) {
         return Cred::username(user);
     }
     if allowed.contains(CredentialType::SSH_KEY) {
-        return Cred::ssh_key_from_agent(user);
+        return match keys.next() {
+            Some(SshKey::Agent) => Cred::ssh_key_from_agent(user),
+            Some(SshKey::File(path)) => Cred::ssh_key(user, None, &path, None),
+            None => Err(git2::Error::from_str(
+                "no ssh agent and no key in ~/.ssh was accepted; a key with a passphrase needs `ssh-add`",
+            )),
+        };
     }
     if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
         let config = git2::Config::open_default()?;

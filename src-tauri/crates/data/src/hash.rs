@@ -302,13 +302,22 @@ pub(crate) fn scan(
     legacy: bool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Content> {
+    scan_with(&Known::open(root), path, legacy, progress)
+}
+
+/// The same with a table that is open already.
+pub(crate) fn scan_with(
+    known: &Known,
+    path: &Path,
+    legacy: bool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Content> {
     let meta = fs_err::metadata(path).map_err(|_| Error::NoFile(path.to_owned()))?;
-    let known = Known::open(root);
     if meta.is_dir() {
-        return scan_folder(path, &known, legacy, progress);
+        return scan_folder(path, known, legacy, progress);
     }
     let (what, total, mut done) = (path.display().to_string(), meta.len(), 0);
-    let id = known_id(path, &meta, &known, legacy, &mut |bytes| {
+    let id = known_id(path, &meta, known, legacy, &mut |bytes| {
         done += bytes;
         progress(Progress {
             what: what.clone(),

@@ -11,16 +11,34 @@ const NEVER: [&str; 3] = [".git", ".hg", ".dvc"];
 
 /// All files below `folder` that no `.dvcignore` leaves out, unsorted. Links are followed, as DVC does.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    collect(data(folder).follow_links(true))
+}
+
+/// The same, but a link is itself and what lies behind it is not looked at.
+pub(crate) fn own_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    collect(data(folder).follow_links(false))
+}
+
+/// All files and links below `folder`, ignored ones too.
+pub(crate) fn everything(folder: &Path) -> Result<Vec<PathBuf>> {
+    collect(WalkBuilder::new(folder).standard_filters(false))
+}
+
+fn data(folder: &Path) -> WalkBuilder {
     let mut walk = WalkBuilder::new(folder);
     walk.standard_filters(false)
         .parents(true)
-        .follow_links(true)
         .add_custom_ignore_filename(".dvcignore")
         .filter_entry(|entry| !NEVER.iter().any(|name| entry.file_name() == *name));
+    walk
+}
+
+fn collect(walk: &WalkBuilder) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in walk.build() {
         let entry = entry.map_err(|error| Error::Io(std::io::Error::other(error)))?;
-        if entry.file_type().is_some_and(|kind| kind.is_file()) {
+        let is_wanted = |kind: std::fs::FileType| kind.is_file() || kind.is_symlink();
+        if entry.file_type().is_some_and(is_wanted) {
             found.push(entry.into_path());
         }
     }

@@ -127,11 +127,14 @@ impl Project {
             .replace('\\', "/")
     }
 
-    /// Adds a storage remote to `.dvc/config`, or replaces it.
+    /// Adds a storage remote to `.dvc/config`, or gives it another address; its other settings stay. The address is written
+    /// as it is: a relative path starts from the folder `.dvc`, as for any reader of that file, so callers that take one
+    /// from a command line make it absolute first.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When name or address cannot stand in the file, or the file cannot be written.
     pub fn add_remote(&self, name: &str, url: &str, default: bool) -> Result<()> {
+        config::check_remote(name, url)?;
         let path = self.root.join(".dvc/config");
         let text = fs_err::read_to_string(&path).unwrap_or_default();
         write_whole(

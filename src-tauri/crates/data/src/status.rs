@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Cache, Content, DvcFile, Out, Project, Result, dvcfile, hash};
+use crate::hash::{self, Known};
+use crate::{Cache, Content, DvcFile, Out, Project, Result, dvcfile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -39,13 +40,17 @@ pub fn content_of(project: &Project, path: &Path, legacy: bool) -> Result<Conten
 /// # Errors
 /// When it is there and cannot be read.
 pub fn out_state(project: &Project, out: &Out, path: &Path) -> Result<State> {
+    state_of(project, out, path, &Known::open(project.root()))
+}
+
+fn state_of(project: &Project, out: &Out, path: &Path, known: &Known) -> Result<State> {
     if !path.exists() {
         return Ok(State::Deleted);
     }
     let Some(id) = &out.md5 else {
         return Ok(State::New);
     };
-    let content = content_of(project, path, out.is_legacy())?;
+    let content = hash::scan_with(known, path, out.is_legacy(), &|_| {})?;
     if content.id != *id {
         return Ok(State::Modified);
     }
@@ -57,21 +62,44 @@ pub fn out_state(project: &Project, out: &Out, path: &Path) -> Result<State> {
     })
 }
 
-/// Every output of every `.dvc` file.
+/// Every output of every `.dvc` file, without those that [`problems`] tells of.
 ///
 /// # Errors
 /// When a `.dvc` file is not valid, or data cannot be read.
 pub fn status(project: &Project) -> Result<Vec<Status>> {
+    let known = Known::open(project.root());
     let mut all = Vec::new();
-    for file in dvcfile::find(project) {
-        let file = DvcFile::read(&file)?;
-        for out in &file.outs {
-            let place = file.place(project, out)?;
-            all.push(Status {
+    for (file, out, place) in tracked(project)? {
+        all.push(Status {
+            dvc_file: project.relative(&file.path),
+            path: project.relative(&place),
+            state: state_of(project, &out, &place, &known)?,
+            out,
+        });
+    }
+    Ok(all)
+}
+
+/// An output that cannot be worked with here, while the others can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Relative to the project.
+    pub dvc_file: String,
+    /// One sentence.
+    pub reason: String,
+}
+
+/// The outputs that lie outside of the project: [`status`] and whatever works on all outputs leaves them out.
+///
+/// # Errors
+/// When a `.dvc` file is not valid.
+pub fn problems(project: &Project) -> Result<Vec<Problem>> {
+    let mut all = Vec::new();
+    for (file, _, place) in read_all(project)? {
+        if let Err(error) = place {
+            all.push(Problem {
                 dvc_file: project.relative(&file.path),
-                path: project.relative(&place),
-                state: out_state(project, out, &place)?,
-                out: out.clone(),
+                reason: error.to_string(),
             });
         }
     }
@@ -80,11 +108,24 @@ pub fn status(project: &Project) -> Result<Vec<Status>> {
 
 /// Every tracked output with its file and place; nothing is hashed.
 pub(crate) fn tracked(project: &Project) -> Result<Vec<(DvcFile, Out, PathBuf)>> {
+    let all = read_all(project)?.into_iter();
+    Ok(all
+        .filter_map(|(file, out, place)| match place {
+            Ok(place) => Some((file, out, place)),
+            Err(error) => {
+                tracing::warn!(file = %file.path.display(), %error, "left out");
+                None
+            }
+        })
+        .collect())
+}
+
+fn read_all(project: &Project) -> Result<Vec<(DvcFile, Out, Result<PathBuf>)>> {
     let mut all = Vec::new();
     for path in dvcfile::find(project) {
         let file = DvcFile::read(&path)?;
         for out in file.outs.clone() {
-            let place = file.place(project, &out)?;
+            let place = file.place(project, &out);
             all.push((file.clone(), out, place));
         }
     }

@@ -1,11 +1,13 @@
 //! Push and pull: content goes to a remote and comes back, verified.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use lapwing_remote::Storage;
 
-use crate::{Cache, Error, Out, Overwrite, Progress, Project, Result, checkout, hash, status};
+use crate::{
+    Cache, Error, Exclusive, Out, Overwrite, Progress, Project, Result, checkout, hash, status,
+};
 
 /// What a transfer did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,51 @@ pub struct Transferred {
     pub bytes: u64,
     /// Already there.
     pub skipped: u64,
+}
+
+/// The remotes of one transfer: an output that names its own goes there.
+struct Remotes<'a> {
+    project: &'a Project,
+    /// What the user named.
+    chosen: Option<&'a str>,
+    open: BTreeMap<Option<String>, (Storage, String)>,
+}
+
+impl<'a> Remotes<'a> {
+    fn new(project: &'a Project, chosen: Option<&'a str>) -> Self {
+        Self {
+            project,
+            chosen,
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// As DVC does: a remote that the user named leaves out what belongs to another.
+    fn takes(&self, out: &Out) -> bool {
+        match (self.chosen, &out.remote) {
+            (Some(chosen), Some(own)) => chosen == own,
+            _ => true,
+        }
+    }
+
+    fn of(&mut self, out: &Out) -> Result<Storage> {
+        let name = out.remote.clone().or(self.chosen.map(str::to_owned));
+        if let Some((storage, _)) = self.open.get(&name) {
+            return Ok(storage.clone());
+        }
+        let found = storage(self.project, name.as_deref())?;
+        self.open.insert(name, found.clone());
+        Ok(found.0)
+    }
+
+    /// The addresses that were used; where nothing was to move, the one that would have been.
+    fn addresses(self) -> Result<String> {
+        if self.open.is_empty() {
+            return Ok(storage(self.project, self.chosen)?.1);
+        }
+        let urls: BTreeSet<String> = self.open.into_values().map(|(_, url)| url).collect();
+        Ok(urls.into_iter().collect::<Vec<_>>().join(", "))
+    }
 }
 
 fn storage(project: &Project, name: Option<&str>) -> Result<(Storage, String)> {
@@ -86,14 +133,15 @@ pub fn push(
     more: &[(Out, PathBuf)],
     progress: &dyn Fn(Progress),
 ) -> Result<Transferred> {
-    let (storage, url) = storage(project, remote)?;
+    let mut remotes = Remotes::new(project, remote);
     let cache = Cache::of(project);
-    let mut done = Transferred {
-        remote: url,
-        ..Transferred::default()
-    };
+    let mut done = Transferred::default();
     let mut sent = BTreeSet::new();
     for (out, place) in wanted(project, targets, more)? {
+        if !remotes.takes(&out) {
+            continue;
+        }
+        let storage = remotes.of(&out)?;
         let (Some(id), legacy) = (&out.md5, out.is_legacy()) else {
             continue;
         };
@@ -108,7 +156,7 @@ pub fn push(
         }
         ids.push(id.clone());
         for id in ids {
-            if sent.insert((id.clone(), legacy)) {
+            if sent.insert((out.remote.clone(), id.clone(), legacy)) {
                 send(&storage, &cache, &id, legacy, &place, &mut done)?;
                 progress(Progress {
                     what: project.relative(&place),
@@ -118,6 +166,7 @@ pub fn push(
             }
         }
     }
+    done.remote = remotes.addresses()?;
     Ok(done)
 }
 
@@ -135,7 +184,7 @@ fn send(
         return Ok(());
     }
     let object = cache.object(id, legacy)?;
-    if !object.is_file() {
+    if !cache.sound(id, legacy)? {
         return Err(Error::NotInCache {
             path: place.display().to_string(),
             id: id.to_owned(),
@@ -159,16 +208,17 @@ pub fn pull(
     more: &[(Out, PathBuf)],
     progress: &dyn Fn(Progress),
 ) -> Result<Transferred> {
-    let (storage, url) = storage(project, remote)?;
+    let mut remotes = Remotes::new(project, remote);
     let cache = Cache::of(project);
-    let mut done = Transferred {
-        remote: url,
-        ..Transferred::default()
-    };
+    let mut done = Transferred::default();
     for (out, place) in wanted(project, targets, more)? {
         let (Some(id), legacy) = (&out.md5, out.is_legacy()) else {
             continue;
         };
+        if !remotes.takes(&out) {
+            continue;
+        }
+        let storage = remotes.of(&out)?;
         fetch(&storage, &cache, id, legacy, &place, &mut done)?;
         if id.ends_with(".dir") {
             for entry in cache.entries(id, legacy)? {
@@ -180,8 +230,10 @@ pub fn pull(
                 });
             }
         }
+        let _lock = Exclusive::take(project.root())?;
         checkout::checkout_out(project, &out, &place, Overwrite::Refuse)?;
     }
+    done.remote = remotes.addresses()?;
     Ok(done)
 }
 
@@ -194,7 +246,7 @@ fn fetch(
     done: &mut Transferred,
 ) -> Result<()> {
     let to = cache.object(id, legacy)?;
-    if to.is_file() {
+    if cache.sound(id, legacy)? {
         done.skipped += 1;
         return Ok(());
     }
@@ -208,24 +260,24 @@ fn fetch(
         path: place.display().to_string(),
         id: id.to_owned(),
     };
-    let bytes = storage
-        .fetch(&remote_path(id, legacy), &temporary)
-        .map_err(|_| missing())?;
-    let found = hash::file_id(&temporary, legacy && !id.ends_with(".dir"), &mut |_| {})?;
-    if found != id.trim_end_matches(".dir") {
-        return Err(Error::Corrupt {
-            what: remote_path(id, legacy),
+    let path = remote_path(id, legacy);
+    if !storage.has(&path).map_err(std::io::Error::other)? {
+        let Storage::Folder(root) = storage;
+        return Err(if root.is_dir() {
+            missing()
+        } else {
+            // A disk that is not mounted is not a remote that lacks a file.
+            Error::NoFolder(root.clone())
         });
     }
-    fs_err::File::open(&temporary)?.sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs_err::set_permissions(&temporary, std::fs::Permissions::from_mode(0o444))?;
+    let bytes = storage
+        .fetch(&path, &temporary)
+        .map_err(std::io::Error::other)?;
+    let found = hash::file_id(&temporary, legacy && !id.ends_with(".dir"), &mut |_| {})?;
+    if found != id.trim_end_matches(".dir") {
+        return Err(Error::Corrupt { what: path });
     }
-    temporary
-        .persist(&to)
-        .map_err(|error| Error::Io(error.error))?;
+    cache.finish(temporary, &to)?;
     done.files += 1;
     done.bytes += bytes;
     Ok(())

@@ -3,7 +3,21 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use crate::Result;
+
+/// A file with a name of its own in `folder`, and the mode that the user's umask gives any new file.
+pub(crate) fn new_file(folder: &Path) -> Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lapwing-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    Ok(builder.tempfile_in(folder)?)
+}
 
 /// Writes beside `path`, syncs, and renames into place; keeps the mode of what it replaces.
 ///
@@ -12,14 +26,12 @@ use crate::Result;
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = new_file(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs_err::metadata(path).map_or(0o644, |meta| meta.permissions().mode() & 0o777);
-        fs_err::set_permissions(file.path(), std::fs::Permissions::from_mode(mode))?;
+    if let Ok(old) = fs_err::metadata(path) {
+        fs_err::set_permissions(file.path(), old.permissions())?;
     }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

@@ -4,7 +4,12 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
+mod checkout;
+mod commit;
 mod dvc;
+mod dvcfile;
+mod exclusive;
 mod hash;
 mod place;
+mod transfer;
 mod versions;
