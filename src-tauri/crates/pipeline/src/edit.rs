@@ -4,9 +4,10 @@ use std::{ops::Range, path::Path};
 
 use fs_err as fs;
 
+use lapwing_data::Exclusive;
+
 use crate::{
     Error, Result, Value,
-    exclusive::Exclusive,
     nearest::nearest,
     params::{Format, syntax},
     paths, python, template,

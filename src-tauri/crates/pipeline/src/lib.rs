@@ -11,7 +11,6 @@ mod definition;
 mod edit;
 mod error;
 mod examine;
-mod exclusive;
 mod expand;
 mod graph;
 mod lock;

@@ -1,13 +1,12 @@
 //! Before and after a stage's commands: clear its outputs, record what it read and made, or put an earlier run's outputs back.
 
 use fs_err as fs;
-use lapwing_data::Project;
+use lapwing_data::{Exclusive, Project};
 
 use crate::{
     Error, Result,
     content::{Files, Keep, remove},
     examine::{Expectations, Expected},
-    exclusive::Exclusive,
     lock::{self, LockEntry, LockFile, StageLock},
     params, paths,
     reason::Reason,
