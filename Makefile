@@ -85,7 +85,8 @@ setup-driver: setup-base
 	@$(SETUP)/driver.sh
 
 $(UI_PACKAGES): ui/package.json ui/package-lock.json | setup-window
-	cd ui && ../$(WITH) npm ci --no-audit --no-fund
+	@# Not `npm ci`: it refuses a lock that lacks other platforms' optional parts, which some registries do not offer.
+	cd ui && ../$(WITH) npm install --no-save --no-audit --no-fund
 	@touch $@
 
 $(UI): $(UI_PACKAGES) $(UI_SOURCES)

@@ -64,7 +64,9 @@ export function Drift({ view }: { view: MonitorView }) {
       <Empty title="Nothing to compare">
         {view.row.rows === 0
           ? "No predictions lie in this window."
-          : "The reference has no column that the predictions have."}
+          : view.row.rows < 30
+            ? "Fewer than 30 predictions say nothing about a distribution yet."
+            : "The reference has no column that the predictions have."}
       </Empty>
     );
   return (
