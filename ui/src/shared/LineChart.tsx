@@ -150,7 +150,7 @@ export function LineChart(props: LineChartProps) {
         },
       },
       axes: [
-        { ...axis, size: 28, space: 70 },
+        { ...axis, size: time ? 42 : 28, space: 70 },
         {
           ...axis,
           size: 52,
