@@ -5,8 +5,6 @@ import os
 import sys
 import warnings
 
-warnings.filterwarnings("ignore")
-
 import lightgbm
 import mlflow
 import numpy as np
@@ -18,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+warnings.filterwarnings("ignore")
 out = sys.argv[1]
 random = np.random.default_rng(0)
 rows = 600
