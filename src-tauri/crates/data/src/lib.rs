@@ -35,7 +35,7 @@ pub use hash::{Content, DirEntry, file_id, listing, listing_id, parse_listing};
 pub use outs::Out;
 pub use place::beneath;
 pub use project::{Progress, Project};
-pub use status::{Problem, State, Status, content_of, out_state, problems, status};
+pub use status::{Problem, State, Status, content_of, out_state, problems, status, tracked_paths};
 pub use transfer::{Transferred, pull, push};
 pub use versions::{Change, ChangeKind, Version, diff, log};
 pub use write::write_whole;

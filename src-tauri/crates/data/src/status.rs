@@ -106,6 +106,17 @@ pub fn problems(project: &Project) -> Result<Vec<Problem>> {
     Ok(all)
 }
 
+/// What `.dvc` files track: the file and the path of each output, relative to the project; nothing is hashed.
+///
+/// # Errors
+/// When a `.dvc` file is not valid.
+pub fn tracked_paths(project: &Project) -> Result<Vec<(String, String)>> {
+    let all = tracked(project)?.into_iter();
+    Ok(all
+        .map(|(file, _, place)| (project.relative(&file.path), project.relative(&place)))
+        .collect())
+}
+
 /// Every tracked output with its file and place; nothing is hashed.
 pub(crate) fn tracked(project: &Project) -> Result<Vec<(DvcFile, Out, PathBuf)>> {
     let all = read_all(project)?.into_iter();

@@ -44,6 +44,14 @@ pub enum Error {
         second: String,
     },
 
+    #[error("output {out} of stage `{stage}` overlaps with {path}, which {dvc_file} tracks")]
+    TrackedOutput {
+        stage: String,
+        out: String,
+        path: String,
+        dvc_file: String,
+    },
+
     #[error("stage `{stage}` both reads and makes {path}")]
     SelfDependency { stage: String, path: String },
 
@@ -125,6 +133,7 @@ impl Error {
             Self::Cycle { .. } => (Code::Invalid, "pipeline.cycle"),
             Self::DuplicateOutput { .. } => (Code::Invalid, "pipeline.duplicate_output"),
             Self::OverlappingOutputs { .. } => (Code::Invalid, "pipeline.overlapping_outputs"),
+            Self::TrackedOutput { .. } => (Code::Invalid, "pipeline.tracked_output"),
             Self::SelfDependency { .. } => (Code::Invalid, "pipeline.self_dependency"),
             Self::DuplicatePath { .. } => (Code::Invalid, "pipeline.duplicate_path"),
             Self::UnknownTarget { .. } => (Code::NotFound, "pipeline.unknown_stage"),
@@ -164,6 +173,9 @@ impl Error {
             Self::DuplicateOutput { .. } | Self::OverlappingOutputs { .. } => {
                 Some("give each stage its own output path".to_owned())
             }
+            Self::TrackedOutput { dvc_file, .. } => Some(format!(
+                "give the stage another output path, or delete {dvc_file} if the stage makes this data now"
+            )),
             Self::Cycle { .. } => Some("take one of these dependencies out of dvc.yaml".to_owned()),
             Self::TrackedByGit { path, .. } => Some(format!(
                 "`git rm -r --cached {path}` leaves it to the cache; `cache: false` leaves it to git"

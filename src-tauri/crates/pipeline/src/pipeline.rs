@@ -46,7 +46,9 @@ impl Pipeline {
     /// Reads every `dvc.yaml` of a project, the root's first.
     pub fn read(project: &Project) -> Result<Self> {
         let files = Files::new(project);
-        Self::read_files(files.root(), &files.pipeline_files(), files.options())
+        let pipeline = Self::read_files(files.root(), &files.pipeline_files(), files.options())?;
+        check_tracked(&pipeline.stages, &lapwing_data::tracked_paths(project)?)?;
+        Ok(pipeline)
     }
 
     /// Reads these pipeline files, named relative to the root.
@@ -211,6 +213,25 @@ impl Pipeline {
             nearest: nearest(target, names.chain(groups)).map(str::to_owned),
         }
     }
+}
+
+/// Running a stage deletes its outputs: none may be, hold, or lie in what a `.dvc` file tracks.
+fn check_tracked(stages: &[Stage], tracked: &[(String, String)]) -> Result<()> {
+    for stage in stages {
+        for out in &stage.outs {
+            let overlaps =
+                |path: &str| paths::is_within(&out.path, path) || paths::is_within(path, &out.path);
+            if let Some((dvc_file, path)) = tracked.iter().find(|(_, path)| overlaps(path)) {
+                return Err(Error::TrackedOutput {
+                    stage: stage.address.clone(),
+                    out: out.path.clone(),
+                    path: path.clone(),
+                    dvc_file: dvc_file.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn document(root: &Path, file: &str) -> Result<Document> {

@@ -288,3 +288,30 @@ fn numbers_that_only_python_writes_are_read() {
         "{error}"
     );
 }
+
+#[test]
+fn an_output_that_a_dvc_file_tracks_is_refused() {
+    const TRACKED: &str = "outs:\n- md5: 0cc175b9c0f1b6a831c399e269772661\n  path: data\n";
+    for (out, refused) in [
+        ("data", true),
+        ("data/part", true),
+        ("data2", false),
+        ("other", false),
+    ] {
+        let yaml = format!("stages:\n  a: {{cmd: make, outs: [{out}]}}\n");
+        let sandbox = Sandbox::bare(&[("dvc.yaml", &yaml), ("data.dvc", TRACKED)]);
+        let read = Pipeline::read(&sandbox.project());
+        assert_eq!(read.is_err(), refused, "{out}");
+        if let Err(error) = read {
+            let said = error.to_string();
+            assert!(said.contains("data.dvc") && said.contains("`a`"), "{said}");
+        }
+    }
+    let inner = "outs:\n- md5: 0cc175b9c0f1b6a831c399e269772661\n  path: in\n";
+    let yaml = "stages:\n  a: {cmd: make, outs: [made]}\n";
+    let sandbox = Sandbox::bare(&[("dvc.yaml", yaml), ("made/in.dvc", inner)]);
+    assert!(
+        Pipeline::read(&sandbox.project()).is_err(),
+        "the stage deletes its output before it runs"
+    );
+}
