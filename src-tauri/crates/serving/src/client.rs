@@ -190,6 +190,8 @@ impl Connection {
             .map_err(|error| unreachable(&self.url, error))?;
         let begun = Instant::now();
         let exchange = async {
+            // The connection may still be busy with the end of the answer before.
+            self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
             let status = response.status().as_u16();
             let bytes = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
