@@ -260,33 +260,59 @@ pub fn log(
                 )?;
             }
         }
-        for metric in &metrics {
-            log_metric(tx, &id, metric)?;
-        }
+        log_metrics(tx, &id, &metrics)?;
         stale(tx, &id)?;
         Ok(Ok(()))
     })
 }
 
-fn log_metric(tx: &Transaction<'_>, id: &RunId, metric: &Metric) -> Result<()> {
-    let Point {
-        step,
-        timestamp,
-        value,
-    } = metric.point;
-    let value = if value.is_nan() { None } else { Some(value) };
-    let row = params![id.as_str(), metric.key, step, timestamp.0, value];
-    tx.prepare_cached(
+fn log_metrics(tx: &Transaction<'_>, id: &RunId, metrics: &[Metric]) -> Result<()> {
+    // Of equals the last one counts, as if they had come one by one.
+    let mut latest: BTreeMap<&str, Point> = BTreeMap::new();
+    let mut insert = tx.prepare_cached(
         "INSERT INTO metrics (run_id, key, step, timestamp, value) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(row)?;
-    tx.prepare_cached(
+    )?;
+    for Metric { key, point } in metrics {
+        insert.execute(params![
+            id.as_str(),
+            key,
+            point.step,
+            point.timestamp.0,
+            stored(*point)
+        ])?;
+        let known = latest.entry(key).or_insert(*point);
+        if !comes_before(point, known) {
+            *known = *point;
+        }
+    }
+    let mut keep = tx.prepare_cached(
         "INSERT INTO latest_metrics (run_id, key, step, timestamp, value) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (run_id, key) DO UPDATE SET step = ?3, timestamp = ?4, value = ?5
          WHERE (?3, ?4, coalesce(?5, -9e999)) >= (step, timestamp, coalesce(value, -9e999))",
-    )?
-    .execute(row)?;
+    )?;
+    for (key, point) in latest {
+        keep.execute(params![
+            id.as_str(),
+            key,
+            point.step,
+            point.timestamp.0,
+            stored(point)
+        ])?;
+    }
     Ok(())
+}
+
+fn stored(point: Point) -> Option<f64> {
+    (!point.value.is_nan()).then_some(point.value)
+}
+
+/// By step, then time, then value; what is no number is the least.
+fn comes_before(one: &Point, other: &Point) -> bool {
+    let rank = |point: &Point| {
+        let value = stored(*point).unwrap_or(f64::NEG_INFINITY);
+        (point.step, point.timestamp.0, value)
+    };
+    rank(one) < rank(other)
 }
 
 /// Removes a tag.

@@ -92,3 +92,37 @@ fn a_parameter_with_another_value_refuses_the_whole_batch() {
     );
     assert!(data.metrics.is_empty());
 }
+
+#[test]
+fn a_batch_leaves_the_same_latest_value_as_its_points_one_by_one() {
+    let (_folder, _workspace, store) = open();
+    let points = [
+        metric(2, 5, 0.1),
+        metric(2, 5, f64::NAN),
+        metric(3, 1, f64::NAN),
+        metric(3, 1, f64::NEG_INFINITY),
+        metric(1, 9, 7.0),
+        metric(3, 0, 8.0),
+    ];
+    let latest = |id: &lapwing_core::RunId| {
+        let data = runs::data(&store, id).expect("the run reads");
+        data.metrics.get("auc").copied()
+    };
+    for count in 1..=points.len() {
+        let (single, batch) = (run(&store), run(&store));
+        let some: Vec<Metric> = points.iter().take(count).cloned().collect();
+        for one in &some {
+            runs::log(&store, &single, vec![one.clone()], Vec::new(), Vec::new())
+                .expect("it is logged")
+                .expect("no clash");
+        }
+        runs::log(&store, &batch, some, Vec::new(), Vec::new())
+            .expect("it is logged")
+            .expect("no clash");
+        assert_eq!(
+            format!("{:?}", latest(&single)),
+            format!("{:?}", latest(&batch)),
+            "the first {count}"
+        );
+    }
+}
