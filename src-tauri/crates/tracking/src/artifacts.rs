@@ -32,12 +32,31 @@ pub(crate) fn beneath(root: &Path, relative: &str) -> Result<PathBuf> {
     }
     let full = root.join(path);
     if let Ok(real_root) = root.canonicalize() {
-        let existing = full.ancestors().find_map(|place| place.canonicalize().ok()); // Not there yet: its parent tells.
-        if existing.is_some_and(|real| !real.starts_with(&real_root)) {
-            return Err(refused());
+        let mut place = root.to_owned();
+        for part in path.components() {
+            place.push(part);
+            if place.symlink_metadata().is_err() {
+                break; // Not there yet, so neither is what would lie below it.
+            }
+            // A link to nothing has no real place: what is written through it would appear outside.
+            if !place
+                .canonicalize()
+                .is_ok_and(|real| real.starts_with(&real_root))
+            {
+                return Err(refused());
+            }
         }
     }
     Ok(full)
+}
+
+/// Copies a file's bytes and permissions, and waits until they are on the disk.
+pub(crate) fn copy_into(from: &Path, mut to: &std::fs::File) -> Result<()> {
+    let mut source = fs_err::File::open(from)?;
+    std::io::copy(&mut source, &mut to)?;
+    to.set_permissions(source.metadata()?.permissions())?;
+    to.sync_all()?;
+    Ok(())
 }
 
 /// What lies in a folder, by name; empty when it is not there.
@@ -116,9 +135,10 @@ impl Tracking {
         fs_err::create_dir_all(folder)?;
         let part = tempfile::Builder::new()
             .prefix(".lapwing-")
-            .tempfile_in(folder)?
-            .into_temp_path();
-        fs_err::copy(local, &part)?;
-        part.persist(&to).map_err(|error| Error::Io(error.error))
+            .tempfile_in(folder)?;
+        copy_into(local, part.as_file())?;
+        part.persist(&to)
+            .map(drop)
+            .map_err(|error| Error::Io(error.error))
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lapwing_core::RunId;
 
-use crate::artifacts::beneath;
+use crate::artifacts::{beneath, copy_into};
 use crate::{Error, Result, Tracking};
 
 /// Where a model lies, and what is known of it.
@@ -226,16 +226,42 @@ fn plain(folder: PathBuf, uri: Option<String>) -> Resolved {
     }
 }
 
+/// Copies a folder that appears whole or not at all, without what lies outside of it.
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    fs_err::create_dir_all(to)?;
+    let parent = to.parent().unwrap_or(Path::new("/"));
+    fs_err::create_dir_all(parent)?;
+    let part = tempfile::Builder::new()
+        .prefix(".lapwing-")
+        .tempdir_in(parent)?;
+    let copy = part.path().join("model");
+    let root = fs_err::canonicalize(from)?;
+    copy_below(&root, &root, &copy)?;
+    fs_err::rename(&copy, to)?;
+    Ok(())
+}
+
+fn copy_below(root: &Path, from: &Path, to: &Path) -> Result<()> {
+    fs_err::create_dir(to)?;
     for entry in fs_err::read_dir(from)? {
         let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs_err::copy(entry.path(), target)?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_below(root, &path, &target)?;
+            continue;
         }
+        // A link to a folder may lead back to where it lies, so only links to the model's own files are followed.
+        if kind.is_symlink()
+            && !path
+                .canonicalize()
+                .is_ok_and(|real| real.is_file() && real.starts_with(root))
+        {
+            return Err(Error::Invalid(format!(
+                "{} is a link to a folder or out of the model's folder: put a copy of what it names in its place",
+                path.display()
+            )));
+        }
+        copy_into(&path, fs_err::File::create(&target)?.file())?;
     }
     Ok(())
 }

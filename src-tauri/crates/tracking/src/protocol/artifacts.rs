@@ -1,6 +1,7 @@
 //! The artifact proxy: files stream in and out, whole or in ranges; nothing is ever shown in a browser.
 
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -9,11 +10,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 use super::{failure, input};
 use crate::artifacts::{self, FileInfo, beneath};
 use crate::{Error, Result, Tracking};
+
+/// How long an upload may be silent.
+const IDLE: Duration = Duration::from_secs(120);
 
 pub(super) fn rows(files: &[FileInfo]) -> Value {
     files
@@ -146,7 +151,8 @@ async fn store(tracking: &Tracking, path: &str, body: Body) -> Result<()> {
     let part = Part(folder.join(format!(".lapwing-{}", lapwing_core::RunId::random())));
     let mut file = tokio::fs::File::create(&part.0).await?;
     let mut stream = body.into_data_stream();
-    while let Some(piece) = stream.next().await {
+    let idle = |_| Error::Invalid(format!("nothing more came of {path}"));
+    while let Some(piece) = timeout(IDLE, stream.next()).await.map_err(idle)? {
         let piece = piece.map_err(|error| Error::Io(std::io::Error::other(error)))?;
         file.write_all(&piece).await?;
     }

@@ -30,11 +30,12 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The MLflow API behind its guard.
 pub fn router(tracking: Tracking, guard: Guard) -> Router {
+    let mut files = Router::new();
     let mut routes = Router::new()
         .route("/health", get(|| async { "OK" }))
         .route("/version", get(|| async { API_VERSION }));
     for prefix in ["/api", "/ajax-api"] {
-        routes = routes
+        files = files
             .route(
                 &format!("{prefix}/2.0/mlflow-artifacts/artifacts"),
                 get(artifacts::list),
@@ -44,7 +45,8 @@ pub fn router(tracking: Tracking, guard: Guard) -> Router {
                 get(artifacts::download)
                     .put(artifacts::upload)
                     .delete(artifacts::delete),
-            )
+            );
+        routes = routes
             .route(
                 &format!("{prefix}/{{version}}/mlflow/{{*call}}"),
                 any(answer),
@@ -61,6 +63,8 @@ pub fn router(tracking: Tracking, guard: Guard) -> Router {
             StatusCode::REQUEST_TIMEOUT,
             TIMEOUT,
         ))
+        // A large file takes as long as it takes: an upload ends only when nothing comes any more.
+        .merge(files)
         .with_state(tracking);
     guarded(routes, guard)
 }

@@ -22,7 +22,8 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub fn parse(text: &str) -> Result<Self> {
+    /// `known` are the keys that may be asked for; a prefix ends in a dot.
+    pub fn parse(text: &str, known: &[&str]) -> Result<Self> {
         let mut parts = Vec::new();
         for part in split_and(text) {
             let part = part.trim();
@@ -59,6 +60,15 @@ impl Conditions {
             let key = key
                 .strip_prefix("tag.")
                 .map_or(key.clone(), |tag| format!("tags.{tag}"));
+            if !known
+                .iter()
+                .any(|one| key == *one || (one.ends_with('.') && key.starts_with(one)))
+            {
+                return Err(Error::Invalid(format!(
+                    "Invalid filter: there is no key `{key}`, only {}",
+                    known.join(", ").replace("s.", "s.*")
+                )));
+            }
             parts.push((key, operator.trim().to_uppercase(), value));
         }
         Ok(Self { parts })
@@ -200,13 +210,15 @@ pub(super) fn logged(
 }
 
 fn create_logged(tracking: &Tracking, given: &Value) -> Result<Value> {
+    let experiment_id = input::experiment_id(given)?;
+    super::runs::experiment(tracking, experiment_id)?;
     let now = Timestamp::now();
     let id = format!("m-{}", RunId::random());
     table::put_logged(
         tracking.store(),
         table::LoggedModel {
             id: id.clone(),
-            experiment_id: input::experiment_id(given)?,
+            experiment_id,
             run_id: input::optional(given, "source_run_id").map(str::to_owned),
             name: input::optional(given, "name").unwrap_or("model").to_owned(),
             kind: input::optional(given, "model_type")
@@ -247,9 +259,28 @@ fn without(known: &str, key: &str) -> String {
     Value::Array(all).to_string()
 }
 
+/// The value beside a key in a JSON list of both.
+fn value_in(pairs: &str, key: &str) -> Option<String> {
+    let all: Vec<Value> = serde_json::from_str(pairs).ok()?; // Only our own words are ever written.
+    let found = all
+        .iter()
+        .find(|pair| pair.get("key").and_then(Value::as_str) == Some(key))?;
+    Some(found.get("value")?.as_str()?.to_owned())
+}
+
 fn search_logged(tracking: &Tracking, given: &Value) -> Result<Value> {
     let experiments = input::texts(given, "experiment_ids");
-    let conditions = Conditions::parse(input::optional(given, "filter").unwrap_or_default())?;
+    let conditions = Conditions::parse(
+        input::optional(given, "filter").unwrap_or_default(),
+        &[
+            "name",
+            "model_id",
+            "source_run_id",
+            "status",
+            "tags.",
+            "params.",
+        ],
+    )?;
     let max = input::count(given, "max_results")?.unwrap_or(DEFAULT_MODELS) as usize;
     let mut found = Vec::new();
     for row in table::logged_of(tracking.store(), None)? {
@@ -259,7 +290,11 @@ fn search_logged(tracking: &Tracking, given: &Value) -> Result<Value> {
             "model_id" => Some(row.id.clone()),
             "source_run_id" => row.run_id.clone(),
             "status" => Some(row.status.trim_start_matches("LOGGED_MODEL_").to_owned()),
-            _ => None,
+            key => match (key.strip_prefix("tags."), key.strip_prefix("params.")) {
+                (Some(tag), _) => value_in(&row.tags, tag),
+                (None, Some(param)) => value_in(&row.params, param),
+                (None, None) => None,
+            },
         });
         if fits && holds && found.len() < max {
             found.push(render::logged_model(&tracking.logged_model(&row.id)?));
@@ -438,7 +473,7 @@ const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 fn search_models(tracking: &Tracking, given: &Value) -> Result<Value> {
     let filter = input::optional(given, "filter").unwrap_or_default();
-    let conditions = Conditions::parse(filter)?;
+    let conditions = Conditions::parse(filter, &["name", "tags."])?;
     let asks_for_prompts = filter.contains(PROMPT_TAG);
     let fits = |model: &RegisteredModel| {
         let is_prompt = model.tags.contains_key(PROMPT_TAG);
@@ -596,7 +631,19 @@ fn download_uri(tracking: &Tracking, version: &ModelVersion) -> Result<String> {
 }
 
 fn search_versions(tracking: &Tracking, given: &Value) -> Result<Value> {
-    let conditions = Conditions::parse(input::optional(given, "filter").unwrap_or_default())?;
+    let conditions = Conditions::parse(
+        input::optional(given, "filter").unwrap_or_default(),
+        &[
+            "name",
+            "run_id",
+            "version_number",
+            "version",
+            "source_path",
+            "source",
+            "model_id",
+            "tags.",
+        ],
+    )?;
     let mut found: Vec<ModelVersion> = table::versions(tracking.store(), None)?;
     found.retain(|version| {
         conditions.hold(&|key| match key {

@@ -13,7 +13,7 @@ use crate::{Error, Metric, NewRun, Point, Result, Run, RunInput, RunStatus, Sear
 /// Of the experiments that a search goes through.
 const MAX_EXPERIMENTS: usize = 1000;
 
-fn experiment(tracking: &Tracking, id: i64) -> Result<Experiment> {
+pub(super) fn experiment(tracking: &Tracking, id: i64) -> Result<Experiment> {
     let found = tracking
         .experiments()?
         .into_iter()
@@ -121,8 +121,10 @@ fn change(
 /// Conditions on name, tags and times of experiments, few enough to be looked at one by one.
 fn search_experiments(tracking: &Tracking, given: &Value) -> Result<Value> {
     let view = view(given, "view_type");
-    let conditions =
-        super::models::Conditions::parse(input::optional(given, "filter").unwrap_or_default())?;
+    let conditions = super::models::Conditions::parse(
+        input::optional(given, "filter").unwrap_or_default(),
+        &["name", "creation_time", "last_update_time", "tags."],
+    )?;
     let mut found: Vec<Experiment> = tracking
         .experiments()?
         .into_iter()

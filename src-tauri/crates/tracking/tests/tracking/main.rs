@@ -6,6 +6,7 @@
 
 mod guard;
 mod mlflow_client;
+mod refusals;
 mod search;
 
 use lapwing_core::Workspace;
