@@ -267,10 +267,13 @@ pub fn log(
 }
 
 fn log_metrics(tx: &Transaction<'_>, id: &RunId, metrics: &[Metric]) -> Result<()> {
+    // Clients send a point again (a retry, lightgbm's first step): as in MLflow, the same point is one point.
     // Of equals the last one counts, as if they had come one by one.
     let mut latest: BTreeMap<&str, Point> = BTreeMap::new();
     let mut insert = tx.prepare_cached(
-        "INSERT INTO metrics (run_id, key, step, timestamp, value) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO metrics (run_id, key, step, timestamp, value) SELECT ?1, ?2, ?3, ?4, ?5
+         WHERE NOT EXISTS (SELECT 1 FROM metrics
+         WHERE run_id = ?1 AND key = ?2 AND step = ?3 AND timestamp = ?4 AND value IS ?5)",
     )?;
     for Metric { key, point } in metrics {
         insert.execute(params![

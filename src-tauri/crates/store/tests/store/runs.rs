@@ -126,3 +126,18 @@ fn a_batch_leaves_the_same_latest_value_as_its_points_one_by_one() {
         );
     }
 }
+
+#[test]
+fn the_same_point_sent_again_is_kept_once() {
+    let (_folder, _workspace, store) = open();
+    let id = run(&store);
+    for one in [metric(0, 5, 0.5), metric(1, 5, f64::NAN)] {
+        for points in [vec![one.clone()], vec![one.clone(), one]] {
+            runs::log(&store, &id, points, Vec::new(), Vec::new())
+                .expect("it is logged")
+                .expect("no clash");
+        }
+    }
+    let history = runs::history(&store, &id, "auc").expect("the history reads");
+    assert_eq!(history.len(), 2, "{history:?}");
+}

@@ -168,3 +168,63 @@ with mlflow.start_run():
         "a.json"
     );
 }
+
+#[test]
+fn lightgbm_logs_itself_and_its_model_loads() {
+    let server = Server::start(None);
+    python(
+        &server,
+        &[],
+        r#"
+import lightgbm, mlflow, pandas as pd
+from mlflow import MlflowClient
+mlflow.lightgbm.autolog()
+mlflow.set_experiment("boosted")
+x = pd.DataFrame({"a": range(100), "b": [i % 7 for i in range(100)]}).astype(float)
+data = lightgbm.Dataset(x, label=(x.a > 50).astype(int))
+with mlflow.start_run() as run:
+    lightgbm.train({"objective": "binary", "verbose": -1}, data, 5, valid_sets=[data], valid_names=["train"])
+c = MlflowClient()
+got = c.get_run(run.info.run_id)
+assert got.data.params["objective"] == "binary", got.data.params
+key = next(key for key in got.data.metrics if "logloss" in key)
+history = c.get_metric_history(run.info.run_id, key)
+assert [m.step for m in history] == [0, 1, 2, 3, 4], (key, history)
+assert got.outputs.model_outputs, "autolog logs the model"
+m = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+assert len(m.predict(x.head(3))) == 3
+"#,
+    );
+}
+
+#[test]
+fn artifacts_are_put_read_in_ranges_and_deleted() {
+    let server = Server::start(None);
+    python(
+        &server,
+        &[],
+        r#"
+import os, mlflow, requests
+from mlflow.artifacts import download_artifacts
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+size = 3 * 1024 * 1024 + 7
+whole = os.urandom(size)
+open("big.bin", "wb").write(whole)
+with mlflow.start_run() as run:
+    mlflow.log_artifact("big.bin", "deep/er")
+got = download_artifacts(run_id=run.info.run_id, artifact_path="deep/er/big.bin")
+assert open(got, "rb").read() == whole
+path = run.info.artifact_uri.removeprefix("mlflow-artifacts:/")
+url = f"{os.environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow-artifacts/artifacts/{path}/deep/er/big.bin"
+for asked, wanted in [("0-9", whole[:10]), (f"{size - 5}-", whole[-5:]), ("-3", whole[-3:]), (f"5-{size * 2}", whole[5:])]:
+    part = requests.get(url, headers={"Range": f"bytes={asked}"})
+    assert part.status_code == 206 and part.content == wanted, (asked, part.status_code, len(part.content))
+assert requests.put(url, data=b"other").ok
+assert requests.get(url).content == b"other"
+repository = get_artifact_repository(run.info.artifact_uri)
+repository.delete_artifacts("deep")
+assert repository.list_artifacts("") == [], repository.list_artifacts("")
+assert requests.get(url).status_code == 404
+"#,
+    );
+}
