@@ -67,9 +67,12 @@ impl Screen {
         let driver = command
             .spawn()
             .expect("dbus-run-session and tauri-driver are installed: run `make test`");
-        until("the driver", PAGE_LIMIT, || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
+        // The outer driver drops a session that comes before the inner one listens.
+        for (what, port) in [("the driver", port), ("WebKit's driver", native)] {
+            until(what, PAGE_LIMIT, || {
+                std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+            });
+        }
         Self {
             children: vec![driver, screen],
             display,
