@@ -99,8 +99,9 @@ pub fn system_python() -> Result<Environment> {
     Err(Error::NoPython)
 }
 
-/// The environment of a project: `.venv` from `pyproject.toml` or a requirements file, or the interpreter on PATH when it has
-/// neither. Made only when what it is made from has changed.
+/// The environment of a project, made from a requirements file or `pyproject.toml`, and only when these have changed. It is
+/// `.venv`; where the user has a `.venv` already that is not ours, it is `.venv-lapwing`, and theirs stays as it is. A project
+/// that says nothing has its own `.venv`, or the interpreter on PATH.
 ///
 /// # Errors
 /// When uv is missing, or a requirement cannot be installed.
@@ -118,7 +119,9 @@ pub fn for_project(
             requirements.display()
         )));
     }
-    let folder = root.join(".venv");
+    let own = Environment::at(&root.join(".venv"), String::new());
+    let foreign = own.python.exists() && !root.join(".venv").join(MARKER).exists();
+    let folder = root.join(if foreign { ".venv-lapwing" } else { ".venv" });
     let python = wanted.python.as_deref();
     let lock = project_lock(root)?;
     if requirements.is_file() {
@@ -127,6 +130,9 @@ pub fn for_project(
         parts.push(python.unwrap_or_default());
         let hash = digest(&parts);
         return made(&folder, &lock, &|| hash.clone(), say, &|uv| {
+            if foreign {
+                say("leaving your own .venv as it is: the packages go to .venv-lapwing");
+            }
             create(uv, &folder, python, say)?;
             let named = requirements.display().to_string();
             install(uv, root, &folder, &["-r".to_owned(), named], say)
@@ -152,6 +158,9 @@ pub fn for_project(
             }
             run(&mut command, say)
         });
+    }
+    if foreign && std::env::var_os("VIRTUAL_ENV").is_none() {
+        return Ok(own);
     }
     system_python()
 }

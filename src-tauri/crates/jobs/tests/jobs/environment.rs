@@ -55,6 +55,27 @@ fn requirements_make_an_environment_once_and_git_sees_nothing() {
 }
 
 #[test]
+fn a_venv_of_the_users_own_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let uv = environment::find_uv().unwrap();
+    let venv = |arguments: &[&str]| {
+        let mut command = Command::new(&uv);
+        let done = command.args(arguments).current_dir(root).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    venv(&["venv", ".venv"]);
+    venv(&["pip", "install", "--python", ".venv", "idna"]);
+    let theirs = make(root).0.unwrap();
+    assert!(imports(&theirs, "idna"), "used where nothing else is said");
+    std::fs::write(root.join("requirements.txt"), "six==1.17.0\n").unwrap();
+    let ours = make(root).0.unwrap();
+    assert!(imports(&ours, "six"));
+    assert!(imports(&theirs, "idna"), "what they installed is there");
+    assert!(!imports(&theirs, "six"), "and nothing was added to it");
+}
+
+#[test]
 fn a_failed_change_is_not_taken_for_complete() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
