@@ -29,6 +29,7 @@ const WORLDS: &[(&str, &[&str])] = &[
     ("bollard", &["jobs"]),
     ("ort", &["serving"]),
     ("reqwest", &["remote"]),
+    ("keyring", &["remote"]),
     ("statrs", &["monitor"]),
 ];
 

@@ -6,12 +6,14 @@
 
 mod change;
 mod id;
+mod remote;
 mod report;
 mod time;
 mod workspace;
 
 pub use change::{Change, Tag};
 pub use id::{DeploymentName, InvalidName, JobId, PredictionId, RunId};
+pub use remote::RemoteKind;
 pub use report::{Code, Report};
 pub use time::Timestamp;
 pub use workspace::Workspace;

@@ -1,6 +1,6 @@
-//! What can go wrong with somebody else's server.
+//! What can go wrong with somebody else's server, told apart as far as a person can do something about it.
 
-use lapwing_core::{Code, Report};
+use lapwing_core::{Code, RemoteKind, Report};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -10,26 +10,136 @@ pub enum Error {
     UnsupportedStorage { scheme: String },
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    #[error("{url} cannot be reached: {source}")]
-    Unreachable { url: String, source: reqwest::Error },
-    #[error("{url} answered {status}")]
-    Refused { url: String, status: u16 },
+    #[error("`{address}` is no address: {why}")]
+    Address { address: String, why: String },
+    #[error("the name {host} cannot be found")]
+    NameLookup { host: String },
+    #[error("nothing listens at {at}")]
+    Refused { at: String },
+    #[error("{at} does not answer")]
+    Silent { at: String },
+    #[error("no safe connection to {at} can be made: {why}")]
+    Tls { at: String, why: String },
+    #[error("the connection to {url} broke off: {source}")]
+    Broken { url: String, source: reqwest::Error },
+    #[error("{url} wants to know who you are")]
+    Unauthorized { url: String },
+    #[error("{url} does not let you do this")]
+    Forbidden { url: String },
+    #[error("{url} does not exist")]
+    NotFound { url: String },
+    #[error("{url} answered {status}: {message}")]
+    Answered {
+        url: String,
+        status: u16,
+        message: String,
+    },
+    #[error("{url} is no {}: {why}", kind.title())]
+    WrongServer {
+        url: String,
+        kind: RemoteKind,
+        why: String,
+    },
+    #[error("the clock here is {seconds} s away from the clock of {at}")]
+    Clock { at: String, seconds: i64 },
+    #[error("{what} arrived with the digest {found}, not {expected}")]
+    Digest {
+        what: String,
+        expected: String,
+        found: String,
+    },
+    #[error("{url} sent something that cannot be read: {why}")]
+    Unreadable { url: String, why: String },
+    #[error("the keychain cannot be used: {0}")]
+    Keychain(#[source] keyring::Error),
+    #[error("{0}")]
+    Ssh(String),
 }
 
 impl Error {
     /// Code, stable name, one sentence, and a next step where one is known.
     #[must_use]
     pub fn report(&self) -> Report {
+        let (code, name, hint) = self.parts();
+        let report = Report::new(code, name, self.to_string());
+        if hint.is_empty() {
+            return report;
+        }
+        report.hint(hint)
+    }
+
+    fn parts(&self) -> (Code, &'static str, &'static str) {
         match self {
-            Self::UnsupportedStorage { .. } => {
-                Report::new(Code::Missing, "remote.unsupported", self.to_string())
-            }
-            Self::Io(_) => Report::new(Code::Failed, "remote.io", self.to_string()),
-            Self::Unreachable { .. } => {
-                Report::new(Code::Missing, "remote.unreachable", self.to_string())
-                    .hint("check the address and the network")
-            }
-            Self::Refused { .. } => Report::new(Code::Failed, "remote.refused", self.to_string()),
+            Self::UnsupportedStorage { .. } => (Code::Missing, "remote.unsupported", ""),
+            Self::Io(_) => (Code::Failed, "remote.io", ""),
+            Self::Address { .. } => (
+                Code::Invalid,
+                "remote.address",
+                "write it as https://host:port, ssh://user@host, s3://bucket/folder or a path",
+            ),
+            Self::NameLookup { .. } => (
+                Code::Missing,
+                "remote.name_lookup",
+                "check the spelling of the address, the network and the VPN",
+            ),
+            Self::Refused { .. } => (
+                Code::Missing,
+                "remote.refused_connection",
+                "check that the server runs and that the port is right",
+            ),
+            Self::Silent { .. } => (
+                Code::Missing,
+                "remote.silent",
+                "a firewall or a VPN may be in between, or the server is overloaded",
+            ),
+            Self::Tls { .. } => (
+                Code::Missing,
+                "remote.tls",
+                "check that the address begins with the right http:// or https://, and that the certificate is valid and known to this machine",
+            ),
+            Self::Broken { .. } => (
+                Code::Missing,
+                "remote.broken",
+                "try again: what has arrived is kept",
+            ),
+            Self::Unauthorized { .. } => (
+                Code::Failed,
+                "remote.unauthorized",
+                "give new credentials with `lapwing remotes login NAME`",
+            ),
+            Self::Forbidden { .. } => (
+                Code::Failed,
+                "remote.forbidden",
+                "the credentials are known there but may not do this: ask for the right, or use others with `lapwing remotes login NAME`",
+            ),
+            Self::NotFound { .. } => (Code::NotFound, "remote.not_found", ""),
+            Self::Answered { .. } => (Code::Failed, "remote.answered", ""),
+            Self::WrongServer { .. } => (
+                Code::Invalid,
+                "remote.wrong_server",
+                "check the address, its path and the kind",
+            ),
+            Self::Clock { .. } => (
+                Code::Missing,
+                "remote.clock",
+                "set the clock of this machine: signatures and certificates depend on it",
+            ),
+            Self::Digest { .. } => (
+                Code::Failed,
+                "remote.digest",
+                "nothing of it was kept: try again, and tell whoever runs the server if it stays so",
+            ),
+            Self::Unreadable { .. } => (Code::Failed, "remote.unreadable", ""),
+            Self::Keychain(_) => (
+                Code::Missing,
+                "remote.keychain",
+                "unlock the keychain, or set LAPWING_KEYCHAIN=off to keep secrets in a file that only you can read",
+            ),
+            Self::Ssh(_) => (
+                Code::Missing,
+                "remote.ssh",
+                "try `ssh` with the same address by hand",
+            ),
         }
     }
 }

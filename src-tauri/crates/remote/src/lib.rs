@@ -1,12 +1,22 @@
-//! Talks to other people's servers: storage that data is pushed to, and webhooks that alerts are posted to.
+//! Talks to other people's servers: registries, storage, schedulers, webhooks; and keeps the credentials for them.
 //!
-//! It deliberately does not know what is stored or said: names and bodies are the caller's. Start with [`Storage`] and
-//! [`webhook`].
+//! It deliberately does not know what is stored or said there, nor how things are called in a project: names, bodies and paths are
+//! the caller's. Start with [`Client`], [`Vault`] and [`Storage`].
 
+pub mod check;
+mod client;
+mod credentials;
+mod diagnose;
 mod error;
-mod http;
+mod found;
+mod secret;
 mod storage;
+mod webhook;
 
+pub use client::{Client, Moved};
+pub use credentials::{Place, Vault};
 pub use error::{Error, Result};
-pub use http::{Answer, post_json, webhook};
+pub use found::{Found, found};
+pub use secret::{Credential, Secret};
 pub use storage::Storage;
+pub use webhook::webhook;

@@ -4,5 +4,8 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
-mod http;
+mod check;
+mod client;
+mod credentials;
+mod found;
 mod storage;

@@ -1,0 +1,171 @@
+//! Connections that a user has already, in other programs' files: read, never written.
+//!
+//! Only names and addresses are taken. The credentials beside them stay where they are and are read again when they are
+//! needed, so that a token which was renewed there is right here too.
+
+use std::path::{Path, PathBuf};
+
+use lapwing_core::RemoteKind;
+use serde::Deserialize;
+
+/// One connection, and the file or variable that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub kind: RemoteKind,
+    pub name: String,
+    pub address: String,
+    pub origin: String,
+}
+
+/// Everything found for the user whose home is `home`; `variable` reads the environment. What cannot be read is left
+/// out: these are other programs' files.
+#[must_use]
+pub fn found(home: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Vec<Found> {
+    let mut all = Vec::new();
+    all.extend(from_variables(variable));
+    all.extend(ssh_hosts(&home.join(".ssh/config")));
+    let kube = variable("KUBECONFIG")
+        .and_then(|paths| std::env::split_paths(&paths).next())
+        .unwrap_or_else(|| home.join(".kube/config"));
+    all.extend(kube_contexts(&kube));
+    all.extend(docker_contexts(&home.join(".docker/contexts/meta")));
+    all
+}
+
+fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Vec<Found> {
+    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    let mut all = Vec::new();
+    let server = set("MLFLOW_TRACKING_URI").filter(|uri| uri.starts_with("http"));
+    if let Some(address) = server {
+        all.push(Found {
+            kind: RemoteKind::Mlflow,
+            name: "mlflow".to_owned(),
+            address: without_user(&address),
+            origin: "MLFLOW_TRACKING_URI".to_owned(),
+        });
+    }
+    if let Some(origin) = ["HF_TOKEN", "HF_ENDPOINT"]
+        .into_iter()
+        .find(|name| set(name).is_some())
+    {
+        all.push(Found {
+            kind: RemoteKind::HuggingFace,
+            name: "hugging-face".to_owned(),
+            address: set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
+            origin: origin.to_owned(),
+        });
+    }
+    if let Some(address) = set("DOCKER_HOST").filter(|host| !host.starts_with("unix:")) {
+        all.push(Found {
+            kind: RemoteKind::Docker,
+            name: "docker".to_owned(),
+            address,
+            origin: "DOCKER_HOST".to_owned(),
+        });
+    }
+    all
+}
+
+fn without_user(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(mut url) => {
+            // Only fails where there is no host, and then there is no user either.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.to_string().trim_end_matches('/').to_owned()
+        }
+        Err(_) => address.to_owned(),
+    }
+}
+
+/// `Host` lines without patterns. Included files are left to `ssh` itself: a host from there works by its name all the same.
+fn ssh_hosts(file: &Path) -> Vec<Found> {
+    let text = fs_err::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let (word, rest) = line.split_once([' ', '\t', '='])?;
+            word.eq_ignore_ascii_case("host").then_some(rest)
+        })
+        .flat_map(str::split_whitespace)
+        .filter(|host| !host.contains(['*', '?', '!']))
+        .map(|host| Found {
+            kind: RemoteKind::Ssh,
+            name: host.to_owned(),
+            address: format!("ssh://{host}"),
+            origin: file.display().to_string(),
+        })
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct KubeConfig {
+    #[serde(default)]
+    contexts: Vec<KubeContext>,
+}
+
+#[derive(Deserialize)]
+struct KubeContext {
+    name: String,
+}
+
+fn kube_contexts(file: &Path) -> Vec<Found> {
+    let text = fs_err::read_to_string(file).unwrap_or_default();
+    // A file that kubectl cannot read either offers nothing.
+    let config: Option<KubeConfig> = serde_norway::from_str(&text).ok();
+    config
+        .map(|config| config.contexts)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|context| Found {
+            kind: RemoteKind::Kubernetes,
+            address: format!("kube://{}", context.name),
+            name: context.name,
+            origin: file.display().to_string(),
+        })
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct DockerContext {
+    #[serde(rename = "Name")]
+    name: String,
+    #[serde(rename = "Endpoints")]
+    endpoints: DockerEndpoints,
+}
+
+#[derive(Deserialize)]
+struct DockerEndpoints {
+    docker: Option<DockerEndpoint>,
+}
+
+#[derive(Deserialize)]
+struct DockerEndpoint {
+    #[serde(rename = "Host")]
+    host: String,
+}
+
+fn docker_contexts(folder: &Path) -> Vec<Found> {
+    let mut files: Vec<PathBuf> = match fs_err::read_dir(folder) {
+        Ok(entries) => entries
+            .flatten()
+            .map(|entry| entry.path().join("meta.json"))
+            .collect(),
+        Err(_) => Vec::new(), // No contexts were ever made.
+    };
+    files.sort();
+    files
+        .into_iter()
+        .filter_map(|file| {
+            let text = fs_err::read_to_string(&file).ok()?; // A context in the making.
+            let context: DockerContext = serde_json::from_str(&text).ok()?; // As above.
+            let address = context.endpoints.docker?.host;
+            (!address.starts_with("unix:")).then(|| Found {
+                kind: RemoteKind::Docker,
+                name: context.name,
+                address,
+                origin: file.display().to_string(),
+            })
+        })
+        .collect()
+}
