@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use lapwing_core::RemoteKind;
 
 /// The whole life of a machine-learning model, on your own machine.
 #[derive(Debug, Parser)]
@@ -355,17 +356,54 @@ pub enum Automations {
 
 #[derive(Debug, Subcommand)]
 pub enum Remotes {
+    /// The project's, your own, and those that other programs on this machine know.
     List,
+    /// Name a connection. An https:// address is asked what it is.
     Add {
         name: String,
-        url: String,
-        /// Use it where none is named.
+        /// A path, s3://bucket/folder, https://server, ssh://user@host, …
+        address: String,
+        /// What answers there, when the address does not say: mlflow, hugging-face, oci, storage, …
+        #[arg(short, long)]
+        kind: Option<RemoteKind>,
+        /// Use it where data is pushed and none is named.
         #[arg(short, long)]
         default: bool,
+        #[command(flatten)]
+        login: Credentials,
+        /// A setting of its kind, such as namespace=ml. Can be given again.
+        #[arg(short, long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
+        options: Vec<(String, String)>,
     },
-    Remove {
+    /// Keep a password or token for a remote, in the keychain.
+    Login {
         name: String,
+        #[command(flatten)]
+        login: Credentials,
     },
+    /// Say whether a remote can be reached and lets you in, and if not, why.
+    Test { name: String },
+    /// Forget a connection and its credential. What lies there stays.
+    Remove { name: String },
+}
+
+/// Secrets are never arguments: other users of a machine can read those.
+#[derive(Debug, Args)]
+pub struct Credentials {
+    /// User, or access key; without it the secret is a token.
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Read the password, token or secret key from standard input.
+    #[arg(long)]
+    pub secret_stdin: bool,
+}
+
+/// `key=value` of an option.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ mod monitors;
 mod pipeline;
 mod print;
 mod projects;
+mod remotes;
 mod runs;
 mod server;
 mod trace;
@@ -121,7 +122,7 @@ fn verb(context: &Context, command: Command) -> Done {
         }
         Command::Monitors(verb) => monitors::run(context, verb),
         Command::Automations(verb) => automations::run(context, verb),
-        Command::Remotes(verb) => projects::remotes(context, verb),
+        Command::Remotes(verb) => remotes::run(context, verb),
         Command::Trace { id } => trace::run(context, id),
         Command::Server(arguments) => server::run(context, arguments),
         Command::Doctor => doctor::run(context),

@@ -1,16 +1,14 @@
-//! `lapwing init`, `lapwing projects …`, `lapwing remotes …`.
+//! `lapwing init`, `lapwing projects …`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lapwing_app::projects;
 use lapwing_app::wire::{
-    AddRemote, CloneProject, CreateSample, InProject, Nothing, OpenProject, ProjectDetail,
-    RemoveRemote,
+    CloneProject, CreateSample, InProject, Nothing, OpenProject, ProjectDetail,
 };
-use lapwing_app::{projects, remotes};
-use lapwing_core::Report;
 
-use super::args::{Projects, Remotes};
+use super::args::Projects;
 use super::{Context, Done, print};
 
 pub fn init(context: &Context, path: Option<PathBuf>) -> Done {
@@ -96,60 +94,5 @@ fn list(context: &Context) -> Done {
             .collect();
         print::table(&["name", "opened", "path", ""], &rows);
     })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub fn remotes(context: &Context, verb: Remotes) -> Result<ExitCode, Report> {
-    let project = context.project()?;
-    match verb {
-        Remotes::List => {
-            let all = remotes::list(&context.app, InProject { project })?;
-            context.out.answer(&all, |all| {
-                if all.is_empty() {
-                    return print::talk("No remotes yet. Add one: `lapwing remotes add NAME /path/to/folder --default`.");
-                }
-                let rows: Vec<Vec<String>> = all
-                    .iter()
-                    .map(|row| {
-                        let note = if row.supported { "" } else { "not supported yet" };
-                        let default = if row.default { "default" } else { "" };
-                        vec![row.name.clone(), row.url.clone(), default.to_owned(), note.to_owned()]
-                    })
-                    .collect();
-                print::table(&["name", "address", "", ""], &rows);
-            })?;
-        }
-        Remotes::Add { name, url, default } => {
-            let url = if url.contains("://") {
-                url
-            } else {
-                context.path_text(&PathBuf::from(url))
-            };
-            remotes::add(
-                &context.app,
-                AddRemote {
-                    project,
-                    name: name.clone(),
-                    url,
-                    default,
-                },
-            )?;
-            context.out.answer(&Nothing {}, |_| {
-                print::talk(&format!("Added `{name}` to .dvc/config."))
-            })?;
-        }
-        Remotes::Remove { name } => {
-            remotes::remove(
-                &context.app,
-                RemoveRemote {
-                    project,
-                    name: name.clone(),
-                },
-            )?;
-            context.out.answer(&Nothing {}, |_| {
-                print::talk(&format!("Removed `{name}` from .dvc/config."))
-            })?;
-        }
-    }
     Ok(ExitCode::SUCCESS)
 }

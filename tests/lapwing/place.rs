@@ -43,6 +43,7 @@ impl Place {
             .env("GIT_AUTHOR_NAME", "Ada")
             .env("GIT_AUTHOR_EMAIL", "ada@example.org")
             .env("DVC_NO_ANALYTICS", "1")
+            .env("LAPWING_KEYCHAIN", "off")
             .env("NO_COLOR", "1")
             .env_remove("MLFLOW_TRACKING_URI");
     }

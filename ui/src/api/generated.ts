@@ -17,10 +17,17 @@ export type AddLabels = {
 };
 
 export type AddRemote = {
-	project: string,
+	/**  Needed for storage, which belongs to a project. */
+	project: string | null,
 	name: string,
 	url: string,
+	/**  Told by the address, or by the server, without it. */
+	kind: RemoteKind | null,
 	default: boolean,
+	user: string | null,
+	secret: Hidden | null,
+	/**  The kind's own settings, such as `namespace` or `partition`. */
+	options: { [key in string]: string },
 };
 
 export type AddedData = {
@@ -327,6 +334,9 @@ export type Found = {
 	route: string,
 };
 
+/**  A secret on its way in. It does not print itself. */
+export type Hidden = string;
+
 /**  Names a project by the path of its folder. */
 export type InProject = {
 	project: string,
@@ -445,6 +455,14 @@ export type LoggedPrediction = {
 	label: string | null,
 	latency_ms: number | null,
 	features: unknown,
+};
+
+export type LoginRemote = {
+	project: string | null,
+	name: string,
+	/**  Without it the secret is a token. */
+	user: string | null,
+	secret: Hidden,
 };
 
 export type ModelDetail = {
@@ -693,18 +711,63 @@ export type RegisterModel = {
 	alias: string | null,
 };
 
-/**  One connection that a project has: for now the storage remotes of `.dvc/config`. */
+/**  What became of a new remote. */
+export type RemoteAdded = {
+	kind: RemoteKind,
+	/**  Where the credential was put, when one was given. */
+	place: string | null,
+};
+
+/**  How a try went: `problem` says what is wrong, or all is well. */
+export type RemoteHealth = {
+	/**  What the server says it is. */
+	server: string | null,
+	/**  Whom it takes us for. */
+	user: string | null,
+	millis: number,
+	problem: Report | null,
+};
+
+/**  What answers at the other end of a connection. */
+export type RemoteKind = 
+/**  Where data is pushed to: one of `.dvc/config`'s remotes. */
+"storage" | 
+/**  A git remote of the project. */
+"git" | "mlflow" | "hugging_face" | 
+/**  A registry of container images and OCI artifacts. */
+"oci" | "docker" | "ssh" | "slurm" | "kubernetes" | "ray" | "airflow" | "kubeflow";
+
+/**  Who named a remote. */
+export type RemoteOrigin = 
+/**  The project's own files. */
+{ by: "project" } | 
+/**  The user, with `lapwing remotes add`. */
+{ by: "workspace" } | 
+/**  Another program's file, or a variable. */
+{ by: "found"; file: string };
+
+export type RemoteRef = {
+	project: string | null,
+	name: string,
+};
+
+/**  One named connection. */
 export type RemoteRow = {
 	name: string,
+	kind: RemoteKind,
 	url: string,
+	/**  Used where data is pushed and no name is given. */
 	default: boolean,
-	/**  `local` works; other kinds are listed and say so. */
+	origin: RemoteOrigin,
+	/**  Where its credential is, when there is one. */
+	signed_in: string | null,
+	/**  Something can be done with it; the others are only listed. */
 	supported: boolean,
 };
 
-export type RemoveRemote = {
-	project: string,
-	name: string,
+/**  Of which project, if of one: its own remotes are listed with the user's. */
+export type RemotesOf = {
+	project: string | null,
 };
 
 export type RenameRun = {
@@ -1055,9 +1118,11 @@ export type Commands = {
 	"automations.list": { input: InProject; answer: PolicyRow[] };
 	"automations.run": { input: PolicyRef; answer: Started };
 	"automations.log": { input: InProject; answer: DecisionRow[] };
-	"remotes.list": { input: InProject; answer: RemoteRow[] };
-	"remotes.add": { input: AddRemote; answer: Nothing };
-	"remotes.remove": { input: RemoveRemote; answer: Nothing };
+	"remotes.list": { input: RemotesOf; answer: RemoteRow[] };
+	"remotes.add": { input: AddRemote; answer: RemoteAdded };
+	"remotes.login": { input: LoginRemote; answer: RemoteAdded };
+	"remotes.test": { input: RemoteRef; answer: RemoteHealth };
+	"remotes.remove": { input: RemoteRef; answer: Nothing };
 };
 
 /** What a successful command makes stale. */
@@ -1128,5 +1193,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"automations.log": [],
 	"remotes.list": [],
 	"remotes.add": ["remotes"],
+	"remotes.login": ["remotes"],
+	"remotes.test": [],
 	"remotes.remove": ["remotes"],
 };

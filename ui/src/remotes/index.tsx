@@ -1,109 +1,41 @@
-import { FolderOpen, Plus } from "lucide-react";
+import { Download, KeyRound, PlugZap, Plus, Trash2, Upload } from "lucide-react";
 import { useState } from "react";
-import { useAction, useCommand } from "../api/client";
-import type { RemoteRow } from "../api/generated";
-import { host, toReport } from "../host";
+import { call, useAction, useCommand } from "../api/client";
+import type { RemoteHealth, RemoteRow } from "../api/generated";
+import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { bytes, plural } from "../shared/format";
-import { Asked, Empty, Failure } from "../shared/states";
+import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
-import { Button, CopyButton, Field, Page, State, Tag } from "../shared/ui";
+import { Button, CopyButton, IconButton, Page, Tag } from "../shared/ui";
+import { AddRemote } from "./AddRemote";
+import { Health } from "./Health";
+import { KINDS, originWords } from "./kinds";
+import { SignInDialog } from "./SignInDialog";
 
-function AddRemote({
-  project,
-  first,
-  open,
-  onOpenChange,
-}: {
-  project: string;
-  first: boolean;
-  open: boolean;
-  onOpenChange: (open: boolean) => void;
-}) {
-  const [name, setName] = useState("");
-  const [url, setUrl] = useState("");
-  const [usual, setUsual] = useState(first);
-  const add = useAction("remotes.add", {
-    quiet: true,
-    done: (_, input) => `Added ${input.name}`,
-    onDone: () => {
-      setName("");
-      setUrl("");
-      onOpenChange(false);
-    },
-  });
-  return (
-    <Dialog
-      open={open}
-      onOpenChange={onOpenChange}
-      title="Add a remote"
-      actions={
-        <>
-          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
-          <Button
-            kind="primary"
-            busy={add.isPending}
-            disabled={name.trim() === "" || url.trim() === ""}
-            onClick={() =>
-              add.mutate({ project, name: name.trim(), url: url.trim(), default: usual || first })
-            }
-          >
-            Add
-          </Button>
-        </>
-      }
-    >
-      <Field label="Name">
-        <input
-          className="input"
-          value={name}
-          placeholder="store"
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
-      <Field
-        label="Location"
-        hint="A folder works now: a disk, a share, a synced folder. Other kinds are kept in the project and listed."
-      >
-        <span className="line">
-          <input
-            className="input mono"
-            value={url}
-            placeholder="/mnt/share/dvc"
-            onChange={(event) => setUrl(event.target.value)}
-          />
-          <Button
-            icon={FolderOpen}
-            onClick={() =>
-              void host()
-                .pickFolder("Folder of the remote")
-                .then((path) => path && setUrl(path))
-            }
-          >
-            Choose…
-          </Button>
-        </span>
-      </Field>
-      <label className="line">
-        <input
-          type="checkbox"
-          checked={usual || first}
-          disabled={first}
-          onChange={(event) => setUsual(event.target.checked)}
-        />
-        <span>Use it where none is named</span>
-      </label>
-      {add.isError ? <Failure report={toReport(add.error)} /> : null}
-    </Dialog>
-  );
+/** The tries of this visit, by name. */
+function useTests(project: string) {
+  const [tests, setTests] = useState<Record<string, RemoteHealth | "asking">>({});
+  const keep = (name: string, health: RemoteHealth | "asking") =>
+    setTests((known) => ({ ...known, [name]: health }));
+  const test = (name: string) => {
+    keep(name, "asking");
+    call("remotes.test", { project, name }).then(
+      (health) => keep(name, health),
+      (error) => keep(name, { server: null, user: null, millis: 0, problem: toReport(error) }),
+    );
+  };
+  return { tests, test };
 }
 
 export default function RemotesPage() {
   const [stored] = useProject();
   const project = stored ?? "";
   const [adding, setAdding] = useState(false);
+  const [signingIn, setSigningIn] = useState<string | null>(null);
   const [removing, setRemoving] = useState<RemoteRow | null>(null);
+  const { tests, test } = useTests(project);
   const remotes = useCommand("remotes.list", { project });
   const push = useAction("data.push", {
     done: (to) =>
@@ -130,9 +62,16 @@ export default function RemotesPage() {
       order: (row) => row.name,
     },
     {
+      key: "kind",
+      title: "Kind",
+      width: "130px",
+      cell: (row) => KINDS[row.kind],
+      order: (row) => KINDS[row.kind],
+    },
+    {
       key: "url",
-      title: "Location",
-      width: "minmax(220px, 3fr)",
+      title: "Address",
+      width: "minmax(180px, 2fr)",
       cell: (row) => (
         <span className="id">
           <code title={row.url}>{row.url}</code>
@@ -142,37 +81,54 @@ export default function RemotesPage() {
       order: (row) => row.url,
     },
     {
-      key: "state",
-      title: "State",
-      width: "130px",
-      cell: (row) =>
-        row.supported ? <State tone="good">works here</State> : <State tone="idle">listed only</State>,
+      key: "origin",
+      title: "Named by",
+      width: "110px",
+      cell: (row) => (
+        <span className="quiet" title={row.origin.by === "found" ? row.origin.file : undefined}>
+          {originWords(row.origin)}
+        </span>
+      ),
+    },
+    {
+      key: "health",
+      title: "Connection",
+      width: "minmax(160px, 2fr)",
+      cell: (row) => <Health health={tests[row.name]} />,
     },
     {
       key: "actions",
       title: "",
-      width: "216px",
+      width: "150px",
       cell: (row) => (
         <span className="line" style={{ justifyContent: "flex-end" }}>
-          <Button
-            kind="ghost"
-            disabled={!row.supported}
-            busy={pull.isPending}
-            onClick={() => pull.mutate({ project, remote: row.name, paths: [] })}
-          >
-            Pull
-          </Button>
-          <Button
-            kind="ghost"
-            disabled={!row.supported}
-            busy={push.isPending}
-            onClick={() => push.mutate({ project, remote: row.name, paths: [] })}
-          >
-            Push
-          </Button>
-          <Button kind="ghost" onClick={() => setRemoving(row)}>
-            Remove
-          </Button>
+          {row.kind === "storage" && row.supported ? (
+            <>
+              <IconButton
+                icon={Download}
+                label={`Pull from ${row.name}`}
+                onClick={() => pull.mutate({ project, remote: row.name, paths: [] })}
+              />
+              <IconButton
+                icon={Upload}
+                label={`Push to ${row.name}`}
+                onClick={() => push.mutate({ project, remote: row.name, paths: [] })}
+              />
+            </>
+          ) : (
+            <IconButton
+              icon={KeyRound}
+              label={`Sign in to ${row.name}`}
+              onClick={() => setSigningIn(row.name)}
+            />
+          )}
+          <IconButton icon={PlugZap} label={`Test ${row.name}`} onClick={() => test(row.name)} />
+          <IconButton
+            icon={Trash2}
+            label={`Remove ${row.name}`}
+            disabled={row.origin.by === "found"}
+            onClick={() => setRemoving(row)}
+          />
         </span>
       ),
     },
@@ -183,25 +139,26 @@ export default function RemotesPage() {
     </Button>
   );
   return (
-    <Page title="Remotes" note="where this project’s data is pushed and pulled" flush actions={add}>
+    <Page title="Remotes" note="storage, registries and machines elsewhere" flush actions={add}>
       <Asked query={remotes}>
         {(rows) =>
           rows.length === 0 ? (
             <Empty title="No remotes yet" cli="lapwing remotes add store /mnt/share/dvc" action={add}>
-              A remote keeps the data outside this machine, in DVC’s own layout: colleagues can pull it with
-              dvc as well.
+              A remote is a place outside this machine: a folder or bucket for the data, in DVC’s own layout,
+              or a server that models are pushed to.
             </Empty>
           ) : (
-            <Table label="Remotes" rows={rows} columns={columns} id={({ name }) => name} />
+            <Table label="Remotes" rows={rows} columns={columns} id={({ kind, name }) => `${kind} ${name}`} />
           )
         }
       </Asked>
       <AddRemote
         project={project}
-        first={remotes.data?.length === 0}
+        first={remotes.data?.every((row) => row.kind !== "storage") ?? true}
         open={adding}
         onOpenChange={setAdding}
       />
+      <SignInDialog project={project} name={signingIn} onClose={() => setSigningIn(null)} />
       <Dialog
         open={removing !== null}
         onOpenChange={(open) => !open && setRemoving(null)}
@@ -219,7 +176,7 @@ export default function RemotesPage() {
           </>
         }
       >
-        <p>The project forgets this location. What was pushed there stays.</p>
+        <p>The address and its credential are forgotten. What lies there stays.</p>
       </Dialog>
     </Page>
   );

@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use lapwing_core::{Change, Code, Report, Tag, Workspace};
+use lapwing_remote::Vault;
 use lapwing_store::Store;
 use lapwing_tracking::Tracking;
 
@@ -51,6 +52,8 @@ struct Inner {
     tracking: Tracking,
     /// The command line program: it is also supervisor, runner and gateway.
     program: PathBuf,
+    keychain: bool,
+    vault: OnceLock<Vault>,
     runtime: OnceLock<tokio::runtime::Runtime>,
     progress: OnceLock<Tell>,
 }
@@ -72,6 +75,8 @@ impl App {
             store,
             tracking,
             program: options.program,
+            keychain: options.keychain,
+            vault: OnceLock::new(),
             runtime: OnceLock::new(),
             progress: OnceLock::new(),
         };
@@ -95,6 +100,13 @@ impl App {
 
     pub(crate) fn program(&self) -> &Path {
         &self.inner.program
+    }
+
+    /// The credentials of this workspace. Opened on first use: a keychain takes its time to answer.
+    pub(crate) fn vault(&self) -> &Vault {
+        let inner = &self.inner;
+        let open = || Vault::of(inner.workspace.root(), inner.keychain);
+        inner.vault.get_or_init(open)
     }
 
     /// Runs async work of the layers below to its end. Only called on threads that may block.

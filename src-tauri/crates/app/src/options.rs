@@ -9,10 +9,13 @@ use lapwing_core::{Code, Report};
 pub struct Options {
     pub home: PathBuf,
     pub program: PathBuf,
+    /// Whether credentials go to the operating system's keychain, where there is one.
+    pub keychain: bool,
 }
 
 impl Options {
-    /// `$LAPWING_HOME`, or the platform's data folder; the command line program beside the running one.
+    /// `$LAPWING_HOME`, or the platform's data folder; the command line program beside the running one; the keychain, unless
+    /// `LAPWING_KEYCHAIN=off`.
     ///
     /// # Errors
     /// When there is no home folder, or the running program cannot be found.
@@ -28,6 +31,7 @@ impl Options {
         Ok(Self {
             home,
             program: program()?,
+            keychain: std::env::var_os("LAPWING_KEYCHAIN").is_none_or(|value| value != "off"),
         })
     }
 }

@@ -17,6 +17,7 @@ pub mod lock;
 pub mod pipeline_runs;
 pub mod projects;
 pub mod registry;
+pub mod remotes;
 pub mod runs;
 mod schema;
 pub mod search;

@@ -766,9 +766,49 @@ export const answers: Answers = {
   "runs.delete": () => ({}),
   "runs.restore": () => ({}),
   "remotes.list": () => [
-    { name: "store", url: "/mnt/nas/dvc/flight-delays", default: true, supported: true },
-    { name: "bucket", url: "s3://acme-ml/flight-delays", default: false, supported: false },
+    {
+      name: "store",
+      kind: "storage",
+      url: "/mnt/nas/dvc/flight-delays",
+      default: true,
+      origin: { by: "project" },
+      signed_in: null,
+      supported: true,
+    },
+    {
+      name: "team",
+      kind: "mlflow",
+      url: "https://mlflow.example.org",
+      default: false,
+      origin: { by: "workspace" },
+      signed_in: "the keychain",
+      supported: true,
+    },
+    {
+      name: "gpu-box",
+      kind: "ssh",
+      url: "ssh://gpu-box",
+      default: false,
+      origin: { by: "found", file: "/home/me/.ssh/config" },
+      signed_in: null,
+      supported: false,
+    },
   ],
-  "remotes.add": () => ({}),
+  "remotes.add": () => ({ kind: "storage", place: null }),
+  "remotes.login": () => ({ kind: "mlflow", place: "the keychain" }),
+  "remotes.test": ({ name }) =>
+    name === "team"
+      ? { server: "MLflow 3.17.2", user: null, millis: 43, problem: null }
+      : {
+          server: null,
+          user: null,
+          millis: 12,
+          problem: {
+            code: "missing",
+            name: "remote.refused_connection",
+            message: "nothing listens at gpu-box:22",
+            hint: "check that the server runs and that the port is right",
+          },
+        },
   "remotes.remove": () => ({}),
 };

@@ -169,27 +169,3 @@ pub struct Status {
     /// The user's home folder, to shorten paths in the window.
     pub home: String,
 }
-
-/// One connection that a project has: for now the storage remotes of `.dvc/config`.
-#[derive(Debug, Clone, Serialize, Deserialize, Type)]
-pub struct RemoteRow {
-    pub name: String,
-    pub url: String,
-    pub default: bool,
-    /// `local` works; other kinds are listed and say so.
-    pub supported: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, Type)]
-pub struct AddRemote {
-    pub project: String,
-    pub name: String,
-    pub url: String,
-    pub default: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, Type)]
-pub struct RemoveRemote {
-    pub project: String,
-    pub name: String,
-}

@@ -82,9 +82,11 @@ macro_rules! command_table {
             "automations.run" => automations::start(PolicyRef) -> Started, [Automations, Jobs];
             "automations.log" => automations::log(InProject) -> Vec<DecisionRow>, [];
 
-            "remotes.list" => remotes::list(InProject) -> Vec<RemoteRow>, [];
-            "remotes.add" => remotes::add(AddRemote) -> Nothing, [Remotes];
-            "remotes.remove" => remotes::remove(RemoveRemote) -> Nothing, [Remotes];
+            "remotes.list" => remotes::list(RemotesOf) -> Vec<RemoteRow>, [];
+            "remotes.add" => remotes::add(AddRemote) -> RemoteAdded, [Remotes];
+            "remotes.login" => remotes::login(LoginRemote) -> RemoteAdded, [Remotes];
+            "remotes.test" => remotes::test(RemoteRef) -> RemoteHealth, [];
+            "remotes.remove" => remotes::remove(RemoteRef) -> Nothing, [Remotes];
         }
     };
 }

@@ -1,0 +1,261 @@
+//! From a name to a connection, and from a connection to the credential that is known for it.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use lapwing_core::{Code, RemoteKind, Report};
+use lapwing_remote::{Client, Credential, Secret};
+use lapwing_store::remotes as table;
+
+use crate::error::Reported as _;
+use crate::options::home_folder;
+use crate::wire::RemoteOrigin;
+use crate::{App, projects};
+
+/// A remote, whoever named it.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub name: String,
+    pub kind: RemoteKind,
+    pub address: String,
+    pub default: bool,
+    pub origin: RemoteOrigin,
+    /// The project that names it, where one does.
+    project: Option<String>,
+}
+
+impl Connection {
+    /// The name of its credential in the vault: two projects may each have a `store`.
+    pub fn key(&self) -> String {
+        match &self.project {
+            Some(project) => format!("{} of {project}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// A client of it with the credential that is known.
+    ///
+    /// # Errors
+    /// When the address is none, or the keychain is locked.
+    pub fn client(&self, app: &App) -> Result<Client, Report> {
+        let known = credential(app, self)?.map(|known| known.credential);
+        Client::new(&self.address, known).reported()
+    }
+}
+
+/// A credential, and where it comes from.
+pub(crate) struct Known {
+    pub credential: Credential,
+    pub place: String,
+}
+
+/// All connections: the project's, the user's, the found ones. A name that was taken before is not taken again.
+pub(super) fn all(app: &App, project: Option<&str>) -> Result<Vec<Connection>, Report> {
+    let mut all: Vec<Connection> = Vec::new();
+    if let Some(project) = project {
+        all.extend(of_project(project)?);
+    }
+    let own = table::list(app.store()).reported()?;
+    all.extend(own.into_iter().map(|remote| Connection {
+        name: remote.name,
+        kind: remote.kind,
+        address: remote.address,
+        default: false,
+        origin: RemoteOrigin::Workspace,
+        project: None,
+    }));
+    for found in found()? {
+        if all.iter().all(|known| known.name != found.name) {
+            all.push(found);
+        }
+    }
+    Ok(all)
+}
+
+fn of_project(project: &str) -> Result<Vec<Connection>, Report> {
+    let opened = projects::project(project)?;
+    let of = |name: String, kind: RemoteKind, address: String, default: bool| Connection {
+        name,
+        kind,
+        address,
+        default,
+        origin: RemoteOrigin::Project,
+        project: Some(project.to_owned()),
+    };
+    let storage = opened
+        .config()
+        .remotes()
+        .into_iter()
+        .map(|remote| of(remote.name, RemoteKind::Storage, remote.url, remote.default));
+    Ok(storage.collect())
+}
+
+fn found() -> Result<Vec<Connection>, Report> {
+    let variable = |name: &str| std::env::var(name).ok(); // Not set, or no text: not there.
+    let found = lapwing_remote::found(&home_folder()?, &variable);
+    Ok(found
+        .into_iter()
+        .map(|found| Connection {
+            name: found.name,
+            kind: found.kind,
+            address: found.address,
+            default: false,
+            origin: RemoteOrigin::Found { file: found.origin },
+            project: None,
+        })
+        .collect())
+}
+
+/// The connection of that name.
+///
+/// # Errors
+/// When there is none: the answer names those that there are.
+pub(crate) fn connection(
+    app: &App,
+    project: Option<&str>,
+    name: &str,
+) -> Result<Connection, Report> {
+    let all = all(app, project)?;
+    let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+    let hint = if names.is_empty() {
+        "add one with `lapwing remotes add NAME ADDRESS`".to_owned()
+    } else {
+        format!("there are: {}", names.join(", "))
+    };
+    all.iter()
+        .find(|one| one.name == name)
+        .cloned()
+        .ok_or_else(|| {
+            Report::new(
+                Code::NotFound,
+                "remote.unknown",
+                format!("there is no remote `{name}`"),
+            )
+            .hint(hint)
+        })
+}
+
+/// An address as it is kept: whole, without a slash at the end.
+pub(super) fn normal(kind: RemoteKind, address: &str) -> Result<String, Report> {
+    let address = address.trim_end_matches('/');
+    match kind {
+        RemoteKind::Oci => Ok(address.replacen("oci://", "https://", 1)),
+        RemoteKind::Ray => Ok(address.replacen("ray://", "http://", 1)),
+        RemoteKind::Mlflow
+        | RemoteKind::HuggingFace
+        | RemoteKind::Airflow
+        | RemoteKind::Kubeflow => {
+            Client::new(address, None).reported()?;
+            Ok(address.to_owned())
+        }
+        RemoteKind::Storage
+        | RemoteKind::Git
+        | RemoteKind::Docker
+        | RemoteKind::Ssh
+        | RemoteKind::Slurm
+        | RemoteKind::Kubernetes => Ok(address.to_owned()),
+    }
+}
+
+/// The credential of a connection: our own first, then what the program that the server belongs to would use.
+pub(crate) fn credential(app: &App, connection: &Connection) -> Result<Option<Known>, Report> {
+    if let Some(credential) = app.vault().get(&connection.key()).reported()? {
+        let place = super::place_words(&app.vault().place());
+        return Ok(Some(Known { credential, place }));
+    }
+    Ok(match connection.kind {
+        RemoteKind::Mlflow => of_mlflow(&connection.address),
+        RemoteKind::HuggingFace => of_hugging_face()?,
+        RemoteKind::Oci => of_docker(&connection.address)?,
+        RemoteKind::Storage
+        | RemoteKind::Git
+        | RemoteKind::Docker
+        | RemoteKind::Ssh
+        | RemoteKind::Slurm
+        | RemoteKind::Kubernetes
+        | RemoteKind::Ray
+        | RemoteKind::Airflow
+        | RemoteKind::Kubeflow => None,
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()) // Not set: not there.
+}
+
+fn known(user: Option<String>, secret: String, place: &str) -> Known {
+    Known {
+        credential: Credential {
+            user,
+            secret: Secret::new(secret),
+        },
+        place: place.to_owned(),
+    }
+}
+
+/// MLflow's own variables, for the server that they are for and for no other.
+fn of_mlflow(address: &str) -> Option<Known> {
+    let theirs = url::Url::parse(&variable("MLFLOW_TRACKING_URI")?).ok()?; // No address: for no server.
+    if theirs.origin() != url::Url::parse(address).ok()?.origin() {
+        return None;
+    }
+    if let Some(token) = variable("MLFLOW_TRACKING_TOKEN") {
+        return Some(known(None, token, "MLFLOW_TRACKING_TOKEN"));
+    }
+    let user = variable("MLFLOW_TRACKING_USERNAME")?;
+    let password = variable("MLFLOW_TRACKING_PASSWORD").unwrap_or_default();
+    Some(known(Some(user), password, "MLFLOW_TRACKING_USERNAME"))
+}
+
+/// Where `huggingface_hub` looks: its variable, then its file.
+fn of_hugging_face() -> Result<Option<Known>, Report> {
+    if let Some(token) = variable("HF_TOKEN") {
+        return Ok(Some(known(None, token, "HF_TOKEN")));
+    }
+    let file = match variable("HF_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => home_folder()?.join(".cache/huggingface"),
+    }
+    .join("token");
+    // Not signed in with `hf auth login`.
+    let Ok(token) = fs_err::read_to_string(&file) else {
+        return Ok(None);
+    };
+    let token = token.trim().to_owned();
+    Ok((!token.is_empty()).then(|| known(None, token, &file.display().to_string())))
+}
+
+/// What `docker login` wrote for this registry, where it wrote it into its file.
+fn of_docker(address: &str) -> Result<Option<Known>, Report> {
+    let file = home_folder()?.join(".docker/config.json");
+    let Ok(text) = fs_err::read(&file) else {
+        return Ok(None);
+    };
+    let config: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let host = address
+        .split_once("://")
+        .map_or(address, |(_, rest)| rest)
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let auth = config["auths"]
+        .as_object()
+        .and_then(|auths| {
+            [host.to_owned(), format!("https://{host}")]
+                .iter()
+                .find_map(|key| auths.get(key))
+        })
+        .and_then(|entry| entry["auth"].as_str())
+        .and_then(|auth| base64::engine::general_purpose::STANDARD.decode(auth).ok()) // Not ours to mend.
+        .and_then(|bytes| String::from_utf8(bytes).ok()); // As above.
+    Ok(auth
+        .as_deref()
+        .and_then(|auth| auth.split_once(':'))
+        .map(|(user, secret)| {
+            known(
+                Some(user.to_owned()),
+                secret.to_owned(),
+                &file.display().to_string(),
+            )
+        }))
+}

@@ -1,0 +1,76 @@
+//! Trying a connection.
+
+use std::time::Instant;
+
+use lapwing_core::{RemoteKind, Report};
+use lapwing_remote::check;
+
+use super::Connection;
+use crate::App;
+use crate::error::Reported as _;
+use crate::wire::RemoteHealth;
+
+/// A path that nobody keeps anything at: asking for it shows whether one may ask.
+const PROBE: &str = "files/md5/00/lapwing-connection-test";
+
+struct Answer {
+    server: String,
+    user: Option<String>,
+}
+
+pub(super) fn test(app: &App, connection: &Connection) -> Result<RemoteHealth, Report> {
+    let begun = Instant::now();
+    let answer = ask(app, connection);
+    let millis = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+    Ok(match answer {
+        Ok(answer) => RemoteHealth {
+            server: Some(answer.server),
+            user: answer.user,
+            millis,
+            problem: None,
+        },
+        Err(problem) => RemoteHealth {
+            server: None,
+            user: None,
+            millis,
+            problem: Some(problem),
+        },
+    })
+}
+
+fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
+    match connection.kind {
+        RemoteKind::Storage => {
+            let storage = lapwing_remote::Storage::open(&connection.address).reported()?;
+            storage.has(PROBE).reported()?;
+            Ok(Answer {
+                server: connection.kind.title().to_owned(),
+                user: None,
+            })
+        }
+        RemoteKind::Mlflow
+        | RemoteKind::HuggingFace
+        | RemoteKind::Oci
+        | RemoteKind::Ray
+        | RemoteKind::Airflow
+        | RemoteKind::Kubeflow => {
+            let client = connection.client(app)?;
+            let health = app
+                .block_on(check::check(connection.kind, &client))?
+                .reported()?;
+            Ok(Answer {
+                server: health.server,
+                user: health.user,
+            })
+        }
+        RemoteKind::Git
+        | RemoteKind::Docker
+        | RemoteKind::Ssh
+        | RemoteKind::Slurm
+        | RemoteKind::Kubernetes => Err(Report::new(
+            lapwing_core::Code::Missing,
+            "remote.no_test",
+            format!("a {} cannot be tried yet", connection.kind.title()),
+        )),
+    }
+}

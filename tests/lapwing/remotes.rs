@@ -1,0 +1,169 @@
+//! Named connections: added, tried, signed in to, removed; and a secret that shows up nowhere.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::place::Place;
+
+const CANARY: &str = "canary-secret-7391";
+
+/// The program with a home of its own, so that no connection of the machine's user is found.
+fn command(place: &Place, arguments: &[&str]) -> Command {
+    let home = place.path("home");
+    std::fs::create_dir_all(&home).unwrap();
+    let mut command = place.command(&home, arguments);
+    command.env("HOME", &home).env_remove("HF_TOKEN");
+    command
+}
+
+fn with_secret(place: &Place, arguments: &[&str]) -> Output {
+    let mut child = command(place, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{CANARY}").unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn all(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Refuses everybody, and keeps the last request.
+fn refusing() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0_u8; 8192];
+            let read = stream.read(&mut request).unwrap();
+            let answer =
+                "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.write_all(answer.as_bytes()).unwrap();
+            // The test has ended: nobody wants to know.
+            let _ = send.send(String::from_utf8_lossy(&request[..read]).into_owned());
+        }
+    });
+    (url, receive)
+}
+
+/// Every file below `folder` that has the canary in it.
+fn files_with_canary(folder: &Path) -> Vec<String> {
+    let output = Command::new("grep")
+        .args(["-rlaF", CANARY])
+        .arg(folder)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_secret_reaches_its_server_and_nothing_else() {
+    let place = Place::new();
+    let (url, requests) = refusing();
+    let arguments = [
+        "remotes",
+        "add",
+        "team",
+        &url,
+        "--kind",
+        "mlflow",
+        "--secret-stdin",
+    ];
+    let added = with_secret(&place, &arguments);
+    assert!(added.status.success(), "{}", all(&added));
+    let mut said = all(&added);
+    for arguments in [
+        &["remotes", "test", "team"][..],
+        &["remotes", "test", "team", "--json"],
+        &["remotes", "list"],
+        &["remotes", "list", "--json"],
+        &["doctor", "--json"],
+    ] {
+        let output = command(&place, arguments)
+            .env("RUST_LOG", "trace")
+            .output()
+            .unwrap();
+        said.push_str(&all(&output));
+    }
+    let sent = requests.recv().unwrap();
+    assert!(
+        sent.contains(&format!("Bearer {CANARY}")) || sent.contains(CANARY),
+        "{sent}"
+    );
+    assert!(said.contains("wants to know who you are"), "{said}");
+    assert!(!said.contains(CANARY), "a secret is never shown: {said}");
+    let kept = files_with_canary(&place.workspace());
+    let file = place.workspace().join("credentials.json");
+    assert_eq!(kept, [file.display().to_string()], "one file has it");
+    let removed = command(&place, &["remotes", "remove", "team"])
+        .output()
+        .unwrap();
+    assert!(removed.status.success(), "{}", all(&removed));
+    assert_eq!(files_with_canary(&place.workspace()), Vec::<String>::new());
+}
+
+#[test]
+fn a_remote_that_cannot_work_is_refused_or_explained() {
+    let place = Place::new();
+    let run = |arguments: &[&str]| {
+        let output = command(&place, arguments).output().unwrap();
+        (output.status.code().unwrap(), all(&output))
+    };
+    let (code, said) = run(&["remotes", "test", "nobody"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("there is no remote `nobody`"), "{said}");
+    let (code, said) = run(&[
+        "remotes",
+        "add",
+        "a b",
+        "https://x.invalid",
+        "--kind",
+        "mlflow",
+    ]);
+    assert_eq!(code, 2, "{said}");
+    let (code, said) = run(&[
+        "remotes",
+        "add",
+        "x",
+        "https://me:secret@x.invalid",
+        "--kind",
+        "mlflow",
+    ]);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("credentials do not belong into an address"),
+        "{said}"
+    );
+    let (code, said) = run(&[
+        "remotes",
+        "add",
+        "x",
+        "https://no-such-host.invalid",
+        "--kind",
+        "mlflow",
+    ]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&["remotes", "test", "x"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.contains("the name no-such-host.invalid cannot be found"),
+        "{said}"
+    );
+}

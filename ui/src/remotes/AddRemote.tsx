@@ -1,0 +1,135 @@
+import { FolderOpen } from "lucide-react";
+import { useState } from "react";
+import { useAction } from "../api/client";
+import type { RemoteKind } from "../api/generated";
+import { host, toReport } from "../host";
+import { Dialog } from "../shared/Dialog";
+import { Failure } from "../shared/states";
+import { Button, Field } from "../shared/ui";
+import { KINDS } from "./kinds";
+import { NOBODY, SignInFields } from "./SignInFields";
+
+/** Only what a person may choose: git keeps its own remotes. */
+const CHOICES: RemoteKind[] = ["storage", "mlflow"];
+
+export function AddRemote({
+  project,
+  first,
+  open,
+  onOpenChange,
+}: {
+  project: string;
+  first: boolean;
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+}) {
+  const [name, setName] = useState("");
+  const [url, setUrl] = useState("");
+  const [kind, setKind] = useState<RemoteKind>("storage");
+  const [usual, setUsual] = useState(first);
+  const [signIn, setSignIn] = useState(NOBODY);
+  const storage = kind === "storage";
+  const add = useAction("remotes.add", {
+    quiet: true,
+    done: (added, input) =>
+      added.place ? `Added ${input.name}, its secret is in ${added.place}` : `Added ${input.name}`,
+    onDone: () => {
+      setName("");
+      setUrl("");
+      setSignIn(NOBODY);
+      onOpenChange(false);
+    },
+  });
+  const send = () =>
+    add.mutate({
+      project,
+      name: name.trim(),
+      url: url.trim(),
+      kind,
+      default: storage && (usual || first),
+      user: signIn.user.trim() || null,
+      secret: signIn.secret || null,
+      options: {},
+    });
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title="Add a remote"
+      actions={
+        <>
+          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
+          <Button
+            kind="primary"
+            busy={add.isPending}
+            disabled={name.trim() === "" || url.trim() === ""}
+            onClick={send}
+          >
+            Add
+          </Button>
+        </>
+      }
+    >
+      <Field label="Kind">
+        <select
+          className="input"
+          value={kind}
+          onChange={(event) => {
+            const chosen = CHOICES.find((choice) => choice === event.target.value);
+            if (chosen) setKind(chosen);
+          }}
+        >
+          {CHOICES.map((choice) => (
+            <option key={choice} value={choice}>
+              {KINDS[choice]}
+            </option>
+          ))}
+        </select>
+      </Field>
+      <Field label="Name">
+        <input
+          className="input"
+          value={name}
+          placeholder={storage ? "store" : "team"}
+          onChange={(event) => setName(event.target.value)}
+        />
+      </Field>
+      <Field label="Address" hint={storage ? "A folder: a disk, a share, a synced folder." : undefined}>
+        <span className="line">
+          <input
+            className="input mono"
+            value={url}
+            placeholder={storage ? "/mnt/share/dvc" : "https://mlflow.example.org"}
+            onChange={(event) => setUrl(event.target.value)}
+          />
+          {storage ? (
+            <Button
+              icon={FolderOpen}
+              onClick={() =>
+                void host()
+                  .pickFolder("Folder of the remote")
+                  .then((path) => path && setUrl(path))
+              }
+            >
+              Choose…
+            </Button>
+          ) : null}
+        </span>
+      </Field>
+      {storage ? (
+        <label className="line">
+          <input
+            type="checkbox"
+            checked={usual || first}
+            disabled={first}
+            onChange={(event) => setUsual(event.target.checked)}
+          />
+          <span>Use it where none is named</span>
+        </label>
+      ) : (
+        <SignInFields value={signIn} onChange={setSignIn} />
+      )}
+      {add.isError ? <Failure report={toReport(add.error)} /> : null}
+    </Dialog>
+  );
+}
