@@ -19,7 +19,7 @@ CLI := cargo build --quiet --no-default-features --bin lapwing
 WINDOW := cargo build --features custom-protocol --bins
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run dist check clean setup-base setup-window setup-docker setup-peers setup-driver
+.PHONY: help demo test run dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -39,7 +39,7 @@ test: check
 	$(WITH) cargo test --workspace --features custom-protocol
 
 # Everything that is not a test of behaviour: cheap first, so that a slip is known early.
-check: setup-base setup-window setup-docker setup-peers setup-driver $(UI_PACKAGES)
+check: setup-base setup-window setup-docker setup-cluster setup-peers setup-driver $(UI_PACKAGES)
 	$(WITH) cargo fmt --all --check
 	$(WITH) ruff check --quiet --config $(SETUP)/ruff.toml src-tauri tests
 	bash -n $(SETUP)/*.sh $(SETUP)/with .ci/run
@@ -77,6 +77,9 @@ setup-window:
 setup-docker:
 	@$(SETUP)/packages.sh docker || echo 'setup: no Docker engine can be installed' >&2
 	@$(SETUP)/docker.sh
+
+setup-cluster:
+	@$(SETUP)/packages.sh cluster || echo 'setup: no ssh server or Slurm can be installed: their tests are left out' >&2
 
 setup-peers:
 	@$(SETUP)/python.sh peers evidently
