@@ -30,6 +30,36 @@ pub enum Error {
     NoPython,
     #[error("the Python environment cannot be made: {0}")]
     Environment(String),
+    #[error("it was cancelled")]
+    Cancelled,
+    #[error("there is no `ssh` on this machine")]
+    NoSsh,
+    #[error("{host} cannot be used: {reason}")]
+    BadHost { host: String, reason: String },
+    #[error("the folder {0} of the ssh connections can be entered by others")]
+    Sockets(PathBuf),
+    #[error("there is no host {host}")]
+    NoSuchHost { host: String },
+    #[error("{host} does not accept your key")]
+    Refused { host: String },
+    #[error("{host} has never been connected to: its host key is not known here")]
+    HostKeyUnknown { host: String },
+    #[error("the host key of {host} has changed since the last connection")]
+    HostKeyChanged { host: String, line: Option<String> },
+    #[error("the connection to {host} failed: {why}")]
+    Cut { host: String, why: String },
+    #[error("{0} lost Lapwing's script")]
+    NoAgent(String),
+    #[error("the disk of {host} is full")]
+    FullThere { host: String },
+    #[error(
+        "{path} did not arrive whole on the way to or from {host}: it may have been changed meanwhile"
+    )]
+    Damaged { host: String, path: String },
+    #[error("{host}: {said}")]
+    There { host: String, said: String },
+    #[error("the path `{0}` cannot travel to another machine")]
+    BadPath(String),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -58,6 +88,42 @@ impl Error {
                 .hint("install Python 3.9 or newer"),
             Self::Environment(_) => Report::new(Code::Failed, "environment.failed", text)
                 .hint("correct the requirement that is named, and run again"),
+            Self::Cancelled => Report::new(Code::Failed, "job.cancelled", text),
+            Self::NoSsh => {
+                Report::new(Code::Missing, "ssh.none", text).hint("install an OpenSSH client")
+            }
+            Self::BadHost { .. } => Report::new(Code::Invalid, "ssh.bad_host", text),
+            Self::Sockets(folder) => Report::new(Code::Failed, "ssh.sockets", text)
+                .hint(format!("remove {}", folder.display())),
+            Self::NoSuchHost { .. } => Report::new(Code::Missing, "ssh.no_such_host", text)
+                .hint("check its spelling, and ~/.ssh/config"),
+            Self::Refused { host } => {
+                Report::new(Code::Missing, "ssh.refused", text).hint(format!(
+                    "try `ssh {host}`: it must let you in; a key with a passphrase needs ssh-agent"
+                ))
+            }
+            Self::HostKeyUnknown { host } => {
+                Report::new(Code::Missing, "ssh.host_key_unknown", text).hint(format!(
+                    "run `ssh {host}` once, and compare the fingerprint that it shows"
+                ))
+            }
+            Self::HostKeyChanged { line, .. } => {
+                let place = line.as_deref().unwrap_or("~/.ssh/known_hosts");
+                Report::new(Code::Missing, "ssh.host_key_changed", text).hint(format!(
+                    "somebody may be listening in; ask its administrator, and if the change is meant, remove the old key ({place})"
+                ))
+            }
+            Self::Cut { host, .. } => Report::new(Code::Missing, "ssh.cut", text)
+                .hint(format!("see whether `ssh {host}` works")),
+            Self::NoAgent(_) => Report::new(Code::Failed, "ssh.no_agent", text).hint("try again"),
+            Self::FullThere { .. } => Report::new(Code::Failed, "ssh.disk_full", text)
+                .hint("make room there, or give the host another folder"),
+            Self::Damaged { .. } => {
+                Report::new(Code::Failed, "ssh.damaged", text).hint("try again")
+            }
+            Self::There { .. } => Report::new(Code::Failed, "ssh.failed", text),
+            Self::BadPath(_) => Report::new(Code::Invalid, "ssh.bad_path", text)
+                .hint("rename it: no line break, and nothing outside of the project"),
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 Report::new(Code::Failed, "job.disk_full", text).hint("make room and try again")
             }

@@ -49,6 +49,16 @@ impl Folder {
         self.root.join("supervisor.log")
     }
 
+    /// What a supervisor has done on another machine.
+    pub fn remote(&self) -> PathBuf {
+        self.root.join("remote.json")
+    }
+
+    /// What has come from another machine, until all of it has.
+    pub fn fetched(&self) -> PathBuf {
+        self.root.join("fetched")
+    }
+
     /// There when somebody wants the job to end.
     pub fn cancel(&self) -> PathBuf {
         self.root.join("cancel")

@@ -56,6 +56,7 @@ pub(crate) fn run(folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
             started: Timestamp::now(),
             born: born(child.id()),
             log_start: None,
+            why: None,
         },
     )?;
     watch(folder, spec, &mut child)

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use lapwing_core::JobId;
 use serde::{Deserialize, Serialize};
 
+use crate::ssh::Host;
+
 /// One command to run under a supervisor. Its file is readable by its owner only: the environment may hold tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -22,6 +24,12 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
+    /// True when the command lives on without its supervisor, somewhere where a later one finds it again.
+    #[must_use]
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.target, Target::Ssh(_))
+    }
+
     #[must_use]
     pub fn is_docker(&self) -> bool {
         matches!(self.target, Target::Docker(_))
@@ -39,6 +47,20 @@ pub struct Command {
 pub enum Target {
     Process,
     Docker(DockerSpec),
+    Ssh(RemoteSpec),
+}
+
+/// A command on another machine, and what travels there and back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RemoteSpec {
+    pub host: Host,
+    /// The project: its files go there, and the outputs come back to it. `JobSpec::cwd` lies in it. Values of
+    /// `JobSpec::env` that begin with it name the tree there instead; nothing else of this machine's environment goes.
+    pub root: PathBuf,
+    /// Paths of files in `root`, with slashes. Nothing else is sent.
+    pub files: Vec<String>,
+    /// Files and folders in `root` that come back when the command has ended.
+    pub outputs: Vec<String>,
 }
 
 /// How a container is made: without privileges, capabilities or the Docker socket, and with limits.

@@ -37,6 +37,7 @@ pub fn start(workspace: &Workspace, spec: &JobSpec, program: &Path) -> Result<()
         &folder.state(),
         &JobState::Queued {
             since: Timestamp::now(),
+            why: None,
         },
     )?;
     let mut child = detached::supervisor(program, &folder)?;

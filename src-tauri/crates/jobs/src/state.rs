@@ -19,6 +19,9 @@ pub enum JobState {
     /// Written, but its supervisor has not begun yet.
     Queued {
         since: Timestamp,
+        /// What it is waiting for, or what is being done for it: `sending 12 files`, `in the queue: Resources`.
+        #[serde(default)]
+        why: Option<String>,
     },
     Running {
         /// Of the command's process, or 0 for a container.
@@ -30,6 +33,9 @@ pub enum JobState {
         /// Where a container's own output begins in the log.
         #[serde(default)]
         log_start: Option<u64>,
+        /// Why nothing is heard of it just now: `gpu-box does not answer`.
+        #[serde(default)]
+        why: Option<String>,
     },
     Ended(Ended),
 }
@@ -61,7 +67,11 @@ pub enum Outcome {
     NotStarted {
         why: String,
     },
-    /// The supervisor died and left no result.
+    /// The command ended, but what it made could not be brought home. It lies there still.
+    NotFetched {
+        why: String,
+    },
+    /// The supervisor died and left no result; or the other machine knows nothing of the command any more.
     Lost,
 }
 
@@ -75,13 +85,16 @@ impl fmt::Display for Outcome {
             Self::TimedOut { seconds } => write!(f, "not done after {seconds} s"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::NotStarted { why } => write!(f, "could not be started: {why}"),
+            Self::NotFetched { why } => {
+                write!(f, "its outputs could not be brought home: {why}")
+            }
             Self::Lost => f.write_str("its supervisor ended without leaving a result"),
         }
     }
 }
 
-/// How the job is now. What lost its supervisor is ended and recorded as lost; a container whose supervisor died gets a
-/// new one.
+/// How the job is now. What lost its supervisor is ended and recorded as lost; a container, or a command on
+/// another machine, whose supervisor died gets a new one.
 ///
 /// # Errors
 /// When there is no such job, or its folder cannot be read.
@@ -102,7 +115,7 @@ pub fn state(workspace: &Workspace, id: &JobId) -> Result<JobState> {
     };
     let started = match &written {
         JobState::Ended(_) => return Ok(written),
-        JobState::Queued { since }
+        JobState::Queued { since, .. }
             if Timestamp::now().millis_since(*since) < START_GRACE_MILLIS =>
         {
             return Ok(written);
@@ -111,10 +124,11 @@ pub fn state(workspace: &Workspace, id: &JobId) -> Result<JobState> {
         JobState::Running { started, .. } => Some(*started),
     };
     let spec: Option<Started> = folder.read(&folder.spec())?;
-    let in_container = |spec: &Started| {
-        spec.spec.is_docker() && (started.is_some() || docker::has_container(&spec.spec))
+    let goes_on = |spec: &Started| {
+        spec.spec.is_remote()
+            || spec.spec.is_docker() && (started.is_some() || docker::has_container(&spec.spec))
     };
-    if let Some(spec) = spec.filter(in_container) {
+    if let Some(spec) = spec.filter(goes_on) {
         drop(lock);
         detached::supervisor(&spec.program, &folder)?;
         return Ok(written);

@@ -7,7 +7,7 @@ use lapwing_core::Timestamp;
 use crate::folder::Folder;
 use crate::spec::Target;
 use crate::state::{Ended, JobState, Outcome, Started};
-use crate::{Error, Result, detached, docker, process};
+use crate::{Error, Result, detached, docker, process, ssh};
 
 /// Supervises the job in `folder`: the body of the hidden command `__supervise`.
 ///
@@ -28,6 +28,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
     let outcome = match &spec.target {
         Target::Process => process::run(&folder, &spec),
         Target::Docker(docker) => docker::run_job(&folder, &spec, docker),
+        Target::Ssh(remote) => ssh::run_job(&folder, &spec, remote),
     };
     let started = match folder.read(&folder.state())? {
         Some(JobState::Running { started, .. }) => Some(started),
@@ -35,6 +36,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
+        Err(Error::Cancelled) => Outcome::Cancelled,
         Err(error) if started.is_none() => Outcome::NotStarted {
             why: error.to_string(),
         },
@@ -54,6 +56,9 @@ pub fn supervise(folder: &Path) -> Result<()> {
     if spec.is_docker() {
         // After the result is written: nothing that goes wrong here can change it.
         docker::discard(&spec);
+    }
+    if let Target::Ssh(remote) = &spec.target {
+        ssh::discard(&folder, &spec, remote);
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! A program that can supervise, as `lapwing` can: `supervisor __supervise FOLDER`.
 
+#![allow(clippy::print_stderr, reason = "a supervisor says why it ends")]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +12,9 @@ fn main() -> ExitCode {
         .unwrap_or_default();
     match lapwing_jobs::supervise(&folder) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }

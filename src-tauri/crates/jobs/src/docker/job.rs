@@ -118,6 +118,7 @@ async fn run(folder: &Folder, spec: &JobSpec, how: &DockerSpec) -> Result<Outcom
             started,
             born: None,
             log_start: Some(log_start),
+            why: None,
         },
     )?;
     let job = Job {

@@ -82,7 +82,7 @@ fn an_image_that_is_missing_is_named() {
 }
 
 #[cfg(target_os = "linux")]
-fn kill_supervisor(workspace: &Workspace, spec: &lapwing_jobs::JobSpec) {
+pub fn kill_supervisor(workspace: &Workspace, spec: &lapwing_jobs::JobSpec) {
     let folder = workspace.job(&spec.id).display().to_string();
     let pid = std::fs::read_dir("/proc")
         .unwrap()

@@ -8,6 +8,8 @@
 mod docker;
 mod environment;
 mod process;
+mod ssh;
+mod sshd;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -166,6 +166,7 @@ fn another_process_with_the_same_number_is_left_alone() {
         started: ended_at.ended,
         born: Some("some other time".to_owned()),
         log_start: None,
+        why: None,
     };
     std::fs::write(&state_file, serde_json::to_vec(&running).unwrap()).unwrap();
     assert_eq!(ended(&workspace, &spec.id).outcome, Outcome::Lost);

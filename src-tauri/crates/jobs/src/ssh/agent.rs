@@ -1,0 +1,272 @@
+//! What is asked of the other machine: one shell script that is put there, and a verb for each need.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Read as _, Write as _};
+use std::path::Path;
+
+use lapwing_core::JobId;
+
+use super::host::{BEGIN, Feed, Host, Take, text};
+use crate::environment::digest;
+use crate::{Error, Result};
+
+const SCRIPT: &str = include_str!("agent.sh");
+/// A piece of a log that is handed on at once.
+const PIECE: usize = 64 << 10;
+/// One line of an answer; a log comes in counted bytes and not in lines.
+const MAX_LINE: u64 = 1 << 20;
+
+/// A host that has our script.
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    pub host: Host,
+    script: String,
+}
+
+/// What the host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// `Linux`, as `uname -s` says.
+    pub system: String,
+    /// `x86_64`, as `uname -m` says.
+    pub architecture: String,
+    /// The first line of `uv --version`, where there is one.
+    pub uv: Option<String>,
+    /// `slurm 22.05.8`, where `sbatch` is there.
+    pub slurm: Option<String>,
+}
+
+/// What happened to the command there, since a byte of its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    Exit(Exit),
+    /// Nothing there knows of it: the machine was started anew, or somebody removed it.
+    Gone(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Code(i32),
+    TimedOut,
+    Cancelled,
+}
+
+/// Where a frame of [`Agent::follow`] goes.
+pub(crate) trait Listen {
+    fn log(&mut self, bytes: &[u8]) -> Result<()>;
+    /// A word about a job that waits or runs: a Slurm state with its reason.
+    fn state(&mut self, words: &str) -> Result<()>;
+}
+
+impl Agent {
+    pub fn new(host: &Host) -> Result<Self> {
+        host.check()?;
+        let short: String = digest(&[SCRIPT]).chars().take(12).collect();
+        Ok(Self {
+            host: host.clone(),
+            script: format!("{}/bin/agent-{short}.sh", host.folder()),
+        })
+    }
+
+    /// Puts the script there, and learns what the machine is.
+    pub fn greet(&self, cancel: Option<&Path>) -> Result<Machine> {
+        let script = format!(
+            "umask 077\n\
+             cd \"$HOME\" && mkdir -p '{folder}/bin' '{folder}/files' '{folder}/jobs' '{folder}/environments' && cd \"$HOME\" || exit 70\n\
+             for tool in tar head tail find xargs; do command -v $tool >/dev/null || {{ echo \"there is no $tool\" >&2; exit 70; }}; done\n\
+             if [ ! -s '{script}' ]; then\ncat >'{script}'.$$ <<'LAPWING_AGENT_ENDS' || exit 70\n{SCRIPT}LAPWING_AGENT_ENDS\n\
+             mv -f '{script}'.$$ '{script}' || exit 70\nfi\n\
+             echo {BEGIN}\nuname -s\nuname -m\n\
+             PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:'{folder}'/bin\n\
+             uv --version 2>/dev/null || echo -\n\
+             sbatch --version 2>/dev/null || echo -\n",
+            folder = self.host.folder(),
+            script = self.script,
+        );
+        let mut answer = String::new();
+        self.host.call(
+            "sh -s",
+            cancel,
+            &mut text(script.as_bytes()),
+            &mut |reader| Ok(reader.read_to_string(&mut answer).map(|_| ())?),
+        )?;
+        let mut lines = answer.lines().map(str::to_owned);
+        let mut next = || lines.next().unwrap_or_default();
+        let (system, architecture, uv, slurm) = (next(), next(), next(), next());
+        let known = |line: String| (line != "-" && !line.is_empty()).then_some(line);
+        Ok(Machine {
+            system,
+            architecture,
+            uv: known(uv),
+            slurm: known(slurm),
+        })
+    }
+
+    /// Runs one verb of the script. Arguments are plain: letters, digits and `._/-`.
+    pub fn call(
+        &self,
+        verb: &str,
+        arguments: &[&str],
+        cancel: Option<&Path>,
+        feed: Feed<'_>,
+        take: Take<'_>,
+    ) -> Result<()> {
+        let mut line = format!("sh {} {} {verb}", self.script, self.host.folder());
+        for argument in arguments {
+            debug_assert!(is_plain(argument), "{argument} would be read by a shell");
+            line.push(' ');
+            line.push_str(argument);
+        }
+        self.host.call(&line, cancel, feed, take)
+    }
+
+    /// One verb with a text for it; its answer is a text.
+    pub fn tell(
+        &self,
+        verb: &str,
+        arguments: &[&str],
+        cancel: Option<&Path>,
+        input: &[u8],
+    ) -> Result<String> {
+        let mut answer = String::new();
+        self.call(verb, arguments, cancel, &mut text(input), &mut |reader| {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes)?;
+            answer = String::from_utf8_lossy(&bytes).into_owned();
+            Ok(())
+        })?;
+        Ok(answer)
+    }
+
+    /// Hands on the log from byte `offset`, until the command has ended or the connection is cut.
+    pub fn follow(
+        &self,
+        id: &JobId,
+        offset: u64,
+        cancel: Option<&Path>,
+        to: &mut dyn Listen,
+    ) -> Result<Told> {
+        let (id, offset) = (id.to_string(), offset.to_string());
+        let mut told = None;
+        self.call(
+            "follow",
+            &[&id, &offset],
+            cancel,
+            &mut |_| Ok(()),
+            &mut |reader| {
+                told = frames(reader, to)?;
+                Ok(())
+            },
+        )?;
+        told.ok_or_else(|| Error::Cut {
+            host: self.host.name().to_owned(),
+            why: "its answer was cut".to_owned(),
+        })
+    }
+}
+
+fn frames(reader: &mut dyn BufRead, to: &mut dyn Listen) -> Result<Option<Told>> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut *reader).take(MAX_LINE).read_until(b'\n', &mut line)?;
+        if read == 0 || line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&line);
+        let (word, rest) = text
+            .trim_end()
+            .split_once(' ')
+            .unwrap_or((text.trim_end(), ""));
+        match word {
+            "log" => {
+                let Ok(size) = rest.parse::<u64>() else {
+                    return Ok(None);
+                };
+                if !copy(reader, size, to)? {
+                    return Ok(None);
+                }
+            }
+            "state" => to.state(rest)?,
+            "exit" => return Ok(exit(rest).map(Told::Exit)),
+            "gone" => return Ok(Some(Told::Gone(rest.to_owned()))),
+            // `alive`, and what a later version may say.
+            _ => {}
+        }
+    }
+}
+
+/// False when the rest did not come.
+fn copy(reader: &mut dyn BufRead, mut size: u64, to: &mut dyn Listen) -> Result<bool> {
+    while size > 0 {
+        let ready = reader.fill_buf()?;
+        if ready.is_empty() {
+            return Ok(false);
+        }
+        let take = ready
+            .len()
+            .min(PIECE)
+            .min(usize::try_from(size).unwrap_or(PIECE));
+        to.log(ready.get(..take).unwrap_or_default())?;
+        reader.consume(take);
+        size -= take as u64;
+    }
+    Ok(true)
+}
+
+fn exit(word: &str) -> Option<Exit> {
+    match word {
+        "timeout" => Some(Exit::TimedOut),
+        "cancelled" => Some(Exit::Cancelled),
+        code => code.parse().ok().map(Exit::Code), // Neither: cut, or not ours.
+    }
+}
+
+fn is_plain(argument: &str) -> bool {
+    argument
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._/-".contains(c))
+}
+
+/// `command.sh`: variables and arguments as they are, whatever they hold.
+pub(crate) fn command(
+    folder: &str,
+    env: &BTreeMap<String, String>,
+    path: Option<&str>,
+    argv: &[String],
+) -> Vec<u8> {
+    let mut script = Vec::new();
+    let mut line = |text: &str| {
+        // Writing to a Vec cannot fail.
+        let _ = writeln!(script, "{text}");
+    };
+    line("tree=$(pwd -P)/tree");
+    line("export PYTHONUNBUFFERED=1");
+    for (name, value) in env {
+        line(&format!("export {name}={}", in_tree(value)));
+    }
+    if let Some(path) = path {
+        line(&format!(
+            "export VIRTUAL_ENV=\"$(cd ../../environments/{path} && pwd -P)\""
+        ));
+        line("export PATH=\"$VIRTUAL_ENV/bin:$PATH\"");
+    }
+    line(&format!("cd -- \"$tree\"/{} || exit 126", quoted(folder)));
+    let argv: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
+    line(&format!("exec {}", argv.join(" ")));
+    script
+}
+
+/// Stands for the working tree in a value.
+pub(crate) const TREE: &str = "\u{0}tree\u{0}";
+
+fn in_tree(value: &str) -> String {
+    match value.strip_prefix(TREE) {
+        Some(rest) => format!("\"$tree\"{}", quoted(rest)),
+        None => quoted(value),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

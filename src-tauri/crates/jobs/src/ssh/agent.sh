@@ -1,0 +1,246 @@
+#!/bin/sh
+# Lapwing's hand on another machine: POSIX sh and what every Unix has, so that nothing has to be installed there.
+# Called as `sh agent.sh FOLDER VERB ARGUMENTS`. Arguments hold letters, digits and `._/-` only, because the user's login
+# shell (fish, csh …) reads them; everything else comes on standard input.
+#
+#   FOLDER/files/ab/abcd…      contents by their SHA-256
+#   FOLDER/environments/HASH   Python environments
+#   FOLDER/jobs/ID/            tree, command.sh, pid, output.log, exit
+set -u
+[ -z "${LC_ALL+set}" ] || LAPWING_LC_ALL=$LC_ALL
+export LC_ALL=C
+: "${LAPWING_UMASK=$(umask)}"
+export LAPWING_UMASK
+umask 077
+agent=bin/${0##*/}
+folder=$1 verb=$2
+shift 2
+# What a login script may have printed ends here.
+[ "$verb" = wrap ] || echo lapwing-begin
+
+fail() {
+  echo "$2" >&2
+  exit "$1"
+}
+
+{ cd "$HOME" && cd "$folder"; } || fail 70 "the folder $folder cannot be opened"
+base=$(pwd -P)
+
+digest() {
+  if command -v sha256sum >/dev/null 2>&1; then sha256sum -- "$@"; else shasum -a 256 -- "$@"; fi
+}
+
+rest() { sleep "$1" 2>/dev/null || sleep 1; }
+
+# When a process began, or nothing when it has ended: a number alone may be another process by now.
+born() {
+  if [ -r /proc/self/stat ]; then
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    stat=${stat##*) }
+    # shellcheck disable=SC2086
+    set -- $stat
+    [ "$1" != Z ] || return 1
+    shift 19
+    echo "$1-$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+  else
+    started=$(ps -o lstart= -p "$1" 2>/dev/null) || return 1
+    [ -n "$started" ] || return 1
+    echo "$started" | tr -s ' ' -
+  fi
+}
+
+in_own_session() {
+  if command -v setsid >/dev/null 2>&1; then
+    exec setsid "$@"
+  elif command -v perl >/dev/null 2>&1; then
+    exec perl -e 'use POSIX; POSIX::setsid(); exec @ARGV' -- "$@"
+  fi
+  exec python3 -c 'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+}
+
+# Which of the contents named on stdin are not here. The others are marked as used.
+have() {
+  while read -r hash; do
+    file=files/${hash%"${hash#??}"}/$hash
+    if [ -f "$file" ]; then echo "$file" >&3; else echo "$hash"; fi
+  done 3>"files/used.$$"
+  tr '\n' '\0' <"files/used.$$" | xargs -0 touch -c -- 2>/dev/null
+  rm -f "files/used.$$"
+}
+
+# Takes contents in, as a tar whose names are their digests.
+put() {
+  in=files/incoming.$$
+  mkdir "$in" || exit 70
+  trap 'rm -rf "$base/$in"' EXIT
+  trap 'exit 70' HUP INT TERM PIPE
+  tar -x -m -f - -C "$in" || exit 70
+  cd "$in" || exit 70
+  sync -- ./* 2>/dev/null || :
+  digest * >../sums.$$ || exit 70
+  while read -r hash name; do
+    [ "$hash" = "$name" ] || { rm -f ../sums.$$; fail 74 "$name"; }
+    mkdir -p "../${hash%"${hash#??}"}" && mv -f "$name" "../${hash%"${hash#??}"}/$hash" || exit 70
+  done <../sums.$$
+  rm -f ../sums.$$
+}
+
+# Lays out a job's working tree; stdin: `MODE HASH PATH` lines.
+tree() {
+  [ ! -d "jobs/$1/tree" ] || return 0
+  rm -rf "jobs/$1/tree.new"
+  mkdir -p "jobs/$1/tree.new" && cd "jobs/$1/tree.new" || exit 70
+  made=
+  while IFS= read -r line; do
+    mode=${line%% *} line=${line#* }
+    hash=${line%% *} path=${line#* }
+    case $path in
+      */*) [ "${path%/*}" = "$made" ] || { made=${path%/*} && mkdir -p -- "$made" || exit 70; } ;;
+    esac
+    file=$base/files/${hash%"${hash#??}"}/$hash
+    case $mode in
+      link) ln -s -- "$(cat "$file")" "$path" || exit 70 ;;
+      program) cp -- "$file" "$path" && chmod 700 -- "$path" || exit 70 ;;
+      *) cp -- "$file" "$path" || exit 70 ;;
+    esac
+  done
+  mv ../tree.new ../tree || exit 70
+}
+
+# Keeps stdin as a file of the job.
+file() {
+  mkdir -p "jobs/$1" && cat >"jobs/$1/$2.new" && mv -f "jobs/$1/$2.new" "jobs/$1/$2" || exit 70
+}
+
+start() {
+  if [ ! -d "jobs/$1/claimed" ]; then
+    (in_own_session nohup sh "$base/$agent" "$base" wrap "$1" "$2" </dev/null >/dev/null 2>>"jobs/$1/wrap.log") &
+  fi
+  tries=0
+  until [ -e "jobs/$1/pid" ] || [ -e "jobs/$1/exit" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 150 ] || fail 75 "$(cat "jobs/$1/wrap.log" 2>/dev/null)"
+    rest 0.1
+  done
+}
+
+# Runs the command, from a session of its own, and leaves the exit code behind.
+wrap() {
+  cd "jobs/$1" || exit 70
+  # Whoever makes this folder is the one who runs it.
+  mkdir claimed 2>/dev/null || exit 0
+  : >>output.log
+  # Room for the end marker is taken now: the disk may be full then.
+  echo '                ' >exit.new
+  # The command sees the user's own settings.
+  if [ -n "${LAPWING_LC_ALL+set}" ]; then LC_ALL=$LAPWING_LC_ALL; else unset LC_ALL; fi
+  umask "$LAPWING_UMASK"
+  unset LAPWING_UMASK LAPWING_LC_ALL
+  (in_own_session sh ./command.sh </dev/null >>output.log 2>&1) &
+  child=$!
+  echo "$child $(born "$child") $$ $(born $$)" >pid.new && mv pid.new pid
+  clock=
+  if [ "$2" != 0 ]; then
+    (in_own_session sh "$base/$agent" "$base" limit "$1" "$2" "$child" </dev/null >/dev/null 2>&1) &
+    clock=$!
+  fi
+  wait "$child"
+  code=$?
+  [ -z "$clock" ] || kill -KILL "-$clock" 2>/dev/null
+  # What it left behind in its group would go on unseen.
+  kill -KILL "-$child" 2>/dev/null
+  end "$code"
+}
+
+end() {
+  [ ! -e timed-out ] || set -- timeout
+  until echo "$1" 1<>exit.new && mv exit.new exit; do sleep 5; done
+}
+
+# Ends the command when its time is over.
+limit() {
+  sleep "$2"
+  : >"jobs/$1/timed-out"
+  kill -TERM "-$3"
+  sleep 10
+  kill -KILL "-$3"
+}
+
+# Whether the wrapper lives: it alone writes the end marker.
+lives() {
+  read -r child child_born wrapper wrapper_born <pid 2>/dev/null || return 1
+  [ "$(born "$wrapper")" = "$wrapper_born" ]
+}
+
+# Tells what happens from byte OFFSET of the log on, in frames: `log N` and N bytes, `alive`, `exit CODE`, `gone`.
+follow() {
+  cd "jobs/$1" 2>/dev/null || { echo gone; return 0; }
+  offset=$2 quiet=0
+  while :; do
+    code=
+    [ ! -e exit ] || read -r code <./exit
+    alive=1
+    [ -n "$code" ] || lives || alive=
+    size=$(wc -c 2>/dev/null <output.log || echo 0)
+    size=$((size))
+    if [ "$size" -gt "$offset" ]; then
+      echo "log $((size - offset))"
+      tail -c "+$((offset + 1))" output.log | head -c "$((size - offset))"
+      offset=$size quiet=0
+    fi
+    [ -z "$code" ] || { echo "exit $code"; return 0; }
+    if [ -z "$alive" ] && [ ! -e exit ]; then
+      echo gone
+      return 0
+    fi
+    quiet=$((quiet + 1))
+    # A reader that went away is noticed by writing to it.
+    [ $((quiet % 20)) -ne 0 ] || echo alive
+    if [ "$quiet" -lt 20 ]; then rest 0.1; elif [ "$quiet" -lt 100 ]; then rest 0.3; else rest 1; fi
+  done
+}
+
+# Ends the command with everything that it started.
+stop() {
+  cd "jobs/$1" 2>/dev/null || return 0
+  # Nobody starts it from here on.
+  if mkdir claimed 2>/dev/null; then echo cancelled >./exit; return 0; fi
+  tries=0
+  until [ -e pid ] || [ "$tries" -ge 50 ]; do tries=$((tries + 1)); rest 0.1; done
+  read -r child child_born wrapper wrapper_born <pid 2>/dev/null || return 0
+  [ "$(born "$wrapper")" = "$wrapper_born" ] || [ "$(born "$child")" = "$child_born" ] || return 0
+  kill -TERM "-$child" 2>/dev/null
+  tries=0
+  while [ ! -e exit ] && [ "$tries" -lt 100 ]; do tries=$((tries + 1)); rest 0.1; done
+  kill -KILL "-$child" 2>/dev/null
+  tries=0
+  while [ ! -e exit ] && [ "$tries" -lt 50 ] && lives; do tries=$((tries + 1)); rest 0.1; done
+  return 0
+}
+
+# `DIGEST  PATH` of every file beneath the paths named on stdin.
+outs() {
+  cd "jobs/$1/tree" 2>/dev/null || return 0
+  while IFS= read -r path; do
+    [ ! -e "$path" ] || if command -v sha256sum >/dev/null 2>&1; then
+      find "./$path" -type f -exec sha256sum -- {} + || exit 70
+    else
+      find "./$path" -type f -exec shasum -a 256 -- {} + || exit 70
+    fi
+  done
+}
+
+# The files named on stdin, as a tar.
+get() {
+  cd "jobs/$1/tree" || exit 70
+  tar -c -f - -T - || exit 70
+}
+
+clean() {
+  rm -rf "jobs/$1"
+  # Contents that no job has asked for in 30 days.
+  find files -type f -mtime +30 -exec rm -f {} + 2>/dev/null
+  return 0
+}
+
+"$verb" "$@"

@@ -1,0 +1,345 @@
+//! One job there, from the first greeting to its outputs at home. Every step can be done again, so that whoever comes after
+//! a cut or a dead supervisor begins at the first one that is not done.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lapwing_core::Timestamp;
+
+use super::agent::{self, Agent, Exit, Listen, TREE, Told};
+use super::memory::Memory;
+use super::{fetch, upload};
+use crate::folder::Folder;
+use crate::state::{JobState, Outcome};
+use crate::{Error, JobSpec, RemoteSpec, Result};
+
+/// Between two tries to reach a host: the first is short, and none is longer than the last.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LAST_WAIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+/// A shell's code for a command that a signal ended is this and the signal's number.
+const SIGNALLED: i32 = 128;
+const LAST_SIGNAL: i32 = 64;
+
+pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, remote: &RemoteSpec) -> Result<Outcome> {
+    let job = Job {
+        folder,
+        spec,
+        remote,
+        agent: Agent::new(&remote.host)?,
+    };
+    job.run()
+}
+
+/// Removes what lies there for a job whose result is written. What cannot be removed stays, and does no harm.
+pub(crate) fn discard(folder: &Folder, spec: &JobSpec, remote: &RemoteSpec) {
+    let keep = matches!(
+        folder.read(&folder.state()),
+        Ok(Some(JobState::Ended(ended))) if matches!(ended.outcome, Outcome::NotFetched { .. })
+    );
+    let greeted = Memory::of(folder).is_ok_and(|memory| memory.greeted);
+    if keep || !greeted {
+        return;
+    }
+    let cleaned = Agent::new(&remote.host)
+        .and_then(|agent| agent.tell("clean", &[&spec.id.to_string()], None, b""));
+    if let Err(error) = cleaned {
+        tracing::warn!(%error, "the job's folder stays behind on the other machine");
+    }
+}
+
+struct Job<'a> {
+    folder: &'a Folder,
+    spec: &'a JobSpec,
+    remote: &'a RemoteSpec,
+    agent: Agent,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Outcome> {
+        let mut memory = Memory::of(self.folder)?;
+        if memory.log_start.is_none() {
+            if !memory.greeted {
+                // The first time a person waits for the answer: what is wrong is said at once.
+                self.say_why(&format!("connecting to {}", self.agent.host.name()))?;
+                self.agent.greet(Some(&self.folder.cancel()))?;
+                memory.greeted = true;
+                memory.keep(self.folder)?;
+            }
+            self.patiently(Until::Cancelled, || self.prepare())?;
+            memory.log_start = Some(self.log_size()?);
+            memory.keep(self.folder)?;
+        }
+        let log_start = memory.log_start.unwrap_or_default();
+        // From here on it may run: whoever cancels it has to reach it.
+        let outcome = self.patiently(Until::Done, || self.watch(log_start))?;
+        Ok(self.bring_home(outcome))
+    }
+
+    fn id(&self) -> String {
+        self.spec.id.to_string()
+    }
+
+    fn prepare(&self) -> Result<()> {
+        let cancel = self.folder.cancel();
+        self.agent.greet(Some(&cancel))?;
+        let mut say = |text: &str| self.tell_and_log(text);
+        upload::upload(
+            &self.agent,
+            &self.spec.id,
+            &self.remote.root,
+            &self.remote.files,
+            &cancel,
+            &mut say,
+        )?;
+        let cwd = self.spec.cwd.strip_prefix(&self.remote.root);
+        let cwd = cwd.map_err(|_| Error::BadPath(self.spec.cwd.display().to_string()))?;
+        let cwd = slashes(cwd);
+        let command = agent::command(&cwd, &self.env(), None, &self.spec.command.argv);
+        self.agent
+            .tell("file", &[&self.id(), "command.sh"], Some(&cancel), &command)?;
+        Ok(())
+    }
+
+    /// Paths into the project become paths into the tree there.
+    fn env(&self) -> BTreeMap<String, String> {
+        let root = &self.remote.root;
+        let there = |value: &String| match Path::new(value).strip_prefix(root) {
+            Ok(rest) if rest.as_os_str().is_empty() => TREE.to_owned(),
+            Ok(rest) => format!("{TREE}/{}", slashes(rest)),
+            Err(_) => value.clone(),
+        };
+        let named = |name: &str| {
+            let mut letters = name.chars();
+            letters
+                .next()
+                .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+                && letters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        self.spec
+            .env
+            .iter()
+            // What no shell can set is of a shell's own (`BASH_FUNC_x%%`).
+            .filter(|(name, _)| named(name))
+            .map(|(name, value)| (name.clone(), there(value)))
+            .collect()
+    }
+
+    /// Starts it unless it was, and follows it to its end.
+    fn watch(&self, log_start: u64) -> Result<Outcome> {
+        let id = self.id();
+        let cancel = self.folder.cancel();
+        if cancel.exists() {
+            return self.cancel(log_start);
+        }
+        let limit = self.spec.timeout_seconds.unwrap_or_default().to_string();
+        self.agent.greet(None)?;
+        self.agent.tell("start", &[&id, &limit], None, b"")?;
+        self.runs(log_start)?;
+        let mut log = Log::open(self.folder)?;
+        let offset = self.log_size()?.saturating_sub(log_start);
+        match self
+            .agent
+            .follow(&self.spec.id, offset, Some(&cancel), &mut log)
+        {
+            Ok(told) => Ok(self.outcome(&told)),
+            Err(Error::Cancelled) => self.cancel(log_start),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends it there, and reads the log's tail.
+    fn cancel(&self, log_start: u64) -> Result<Outcome> {
+        self.agent.greet(None)?;
+        self.agent.tell("stop", &[&self.id()], None, b"")?;
+        let mut log = Log::open(self.folder)?;
+        let offset = self.log_size()?.saturating_sub(log_start);
+        self.agent.follow(&self.spec.id, offset, None, &mut log)?;
+        Ok(Outcome::Cancelled)
+    }
+
+    fn outcome(&self, told: &Told) -> Outcome {
+        match told {
+            Told::Exit(Exit::Code(0)) => Outcome::Succeeded,
+            Told::Exit(Exit::Code(code))
+                if (SIGNALLED + 1..=SIGNALLED + LAST_SIGNAL).contains(code) =>
+            {
+                Outcome::Signalled {
+                    signal: code - SIGNALLED,
+                }
+            }
+            Told::Exit(Exit::Code(code)) => Outcome::Failed { code: *code },
+            Told::Exit(Exit::TimedOut) => Outcome::TimedOut {
+                seconds: self.spec.timeout_seconds.unwrap_or_default(),
+            },
+            Told::Exit(Exit::Cancelled) => Outcome::Cancelled,
+            Told::Gone(_) => Outcome::Lost,
+        }
+    }
+
+    /// The outputs of everything that ended by itself: a failed training's files are worth as much as they are here.
+    fn bring_home(&self, outcome: Outcome) -> Outcome {
+        match &outcome {
+            Outcome::Cancelled | Outcome::Lost => return outcome,
+            _ => {}
+        }
+        let fetched = self.patiently(Until::Cancelled, || {
+            fetch::fetch(
+                &self.agent,
+                &self.spec.id,
+                &self.remote.root,
+                &self.remote.outputs,
+                &self.folder.fetched(),
+            )
+        });
+        match fetched {
+            Ok(_) => outcome,
+            Err(error) => Outcome::NotFetched {
+                why: error.to_string(),
+            },
+        }
+    }
+
+    /// Does `work` again for as long as it fails because the host cannot be reached, and says so in the job's state.
+    fn patiently<T>(&self, until: Until, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let begun = Instant::now();
+            let error = match work() {
+                Ok(done) => {
+                    self.say_nothing()?;
+                    return Ok(done);
+                }
+                Err(error) if error.passes() => error,
+                Err(error) => return Err(error),
+            };
+            if begun.elapsed() > LAST_WAIT {
+                wait = FIRST_WAIT; // It went well for a while.
+            }
+            self.say_why(&error.to_string())?;
+            let asked = Instant::now();
+            while asked.elapsed() < wait {
+                let cancelled = self.folder.cancel().exists();
+                match until {
+                    Until::Cancelled if cancelled => return Err(Error::Cancelled),
+                    // Somebody waits: try at once, and then as often as at first.
+                    Until::Done if cancelled && asked.elapsed() > FIRST_WAIT => break,
+                    Until::Cancelled | Until::Done => std::thread::sleep(POLL),
+                }
+            }
+            wait = (wait * 2).min(LAST_WAIT);
+        }
+    }
+
+    fn log_size(&self) -> Result<u64> {
+        Ok(fs_err::metadata(self.folder.output())?.len())
+    }
+
+    fn tell_and_log(&self, text: &str) {
+        // Talk for people: what cannot be written shows when the state is written.
+        let _ = self.say_why(text);
+        if let Ok(mut log) = Log::open(self.folder) {
+            let _ = log.log(format!("{text}\n").as_bytes());
+        }
+    }
+
+    fn runs(&self, log_start: u64) -> Result<()> {
+        let written = self.folder.read(&self.folder.state())?;
+        let started = match written {
+            Some(JobState::Running { why: None, .. }) => return Ok(()),
+            Some(JobState::Running { started, .. }) => started,
+            Some(JobState::Queued { .. } | JobState::Ended(_)) | None => Timestamp::now(),
+        };
+        self.folder.write(
+            &self.folder.state(),
+            &JobState::Running {
+                pid: 0,
+                started,
+                born: None,
+                log_start: Some(log_start),
+                why: None,
+            },
+        )
+    }
+
+    fn say_why(&self, text: &str) -> Result<()> {
+        self.set_why(Some(text.to_owned()))
+    }
+
+    fn say_nothing(&self) -> Result<()> {
+        self.set_why(None)
+    }
+
+    fn set_why(&self, wanted: Option<String>) -> Result<()> {
+        let Some(mut state) = self.folder.read::<JobState>(&self.folder.state())? else {
+            return Ok(());
+        };
+        match &mut state {
+            JobState::Queued { why, .. } | JobState::Running { why, .. } if *why != wanted => {
+                *why = wanted;
+            }
+            JobState::Queued { .. } | JobState::Running { .. } | JobState::Ended(_) => {
+                return Ok(());
+            }
+        }
+        self.folder.write(&self.folder.state(), &state)
+    }
+}
+
+/// How long a host that cannot be reached is waited for.
+#[derive(Clone, Copy)]
+enum Until {
+    Cancelled,
+    /// A command runs there: only the host itself can end it.
+    Done,
+}
+
+impl Error {
+    /// True when the same may work later: a connection that was cut, a host that sleeps, a full disk here.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Cut { .. }
+            | Self::NoSuchHost { .. }
+            | Self::Refused { .. }
+            | Self::HostKeyUnknown { .. }
+            | Self::HostKeyChanged { .. }
+            | Self::NoAgent(_) => true,
+            Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+}
+
+fn slashes(path: &Path) -> String {
+    path.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+struct Log {
+    file: fs_err::File,
+}
+
+impl Log {
+    fn open(folder: &Folder) -> Result<Self> {
+        Ok(Self {
+            file: fs_err::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(folder.output())?,
+        })
+    }
+}
+
+impl Listen for Log {
+    fn log(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.file.write_all(bytes)?)
+    }
+
+    fn state(&mut self, _: &str) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! What a supervisor has done there, for one that comes after it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::folder::Folder;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// The host has answered once: from then on an unreachable host is waited for.
+    pub greeted: bool,
+    /// The command may run from now on. Its log begins at this byte of ours.
+    pub log_start: Option<u64>,
+}
+
+impl Memory {
+    pub fn of(folder: &Folder) -> Result<Self> {
+        Ok(folder.read(&folder.remote())?.unwrap_or_default())
+    }
+
+    pub fn keep(&self, folder: &Folder) -> Result<()> {
+        folder.write(&folder.remote(), self)
+    }
+}

@@ -1,0 +1,27 @@
+//! Commands on other machines, over the system's `ssh`.
+//!
+//! Each job is a folder there, as it is one here: `tree` (what was sent), `output.log`, and `exit`, which appears whole when
+//! the command has ended. Nothing of it needs a connection, so a closed lid ends nothing; a supervisor that comes later
+//! reads the log from the byte on that it has. What the command made comes home, verified, before its result is written.
+
+mod agent;
+mod failure;
+mod fetch;
+mod host;
+mod job;
+mod memory;
+mod upload;
+
+pub use agent::Machine;
+pub use host::{Host, SshHost};
+pub(crate) use job::{discard, run_job};
+
+use crate::Result;
+
+/// Connects, and says what the machine is: for "test the connection", and before anything is sent.
+///
+/// # Errors
+/// When it cannot be reached, or lacks what every Unix has.
+pub fn greet(host: &Host) -> Result<Machine> {
+    agent::Agent::new(host)?.greet(None)
+}

@@ -1,0 +1,241 @@
+//! A working tree, sent by content: what is there already is not sent again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use lapwing_core::JobId;
+use sha2::{Digest as _, Sha256};
+
+use super::agent::Agent;
+use crate::{Error, Result};
+
+/// So much goes in one piece: what has arrived stays when the connection is cut.
+const BATCH_FILES: usize = 500;
+const BATCH_BYTES: u64 = 64 << 20;
+const BLOCK: usize = 1 << 20;
+/// Names that one question holds.
+const ASKED: usize = 20_000;
+
+/// One entry of the tree.
+#[derive(Debug, Clone)]
+struct Entry {
+    path: String,
+    hash: String,
+    kind: Kind,
+    size: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Program,
+    Link,
+}
+
+/// What an upload came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub files: usize,
+    pub bytes: u64,
+    /// Of all files of the tree.
+    pub known: usize,
+}
+
+/// Sends `files` of `root` and lays them out as the job's tree.
+pub(crate) fn upload(
+    agent: &Agent,
+    id: &JobId,
+    root: &Path,
+    files: &[String],
+    cancel: &Path,
+    say: &mut dyn FnMut(&str),
+) -> Result<Sent> {
+    let entries = entries(root, files, cancel)?;
+    let missing = missing(agent, &entries, cancel)?;
+    let mut by_hash: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| missing.contains(&entry.hash)) {
+        by_hash.insert(&entry.hash, entry);
+    }
+    let wanted: Vec<&Entry> = by_hash.into_values().collect();
+    let sent = Sent {
+        files: wanted.len(),
+        bytes: wanted.iter().map(|entry| entry.size).sum(),
+        known: entries.len() - wanted.len().min(entries.len()),
+    };
+    say(&format!(
+        "sending {} of {} files ({})",
+        sent.files,
+        entries.len(),
+        size(sent.bytes)
+    ));
+    for batch in batches(&wanted) {
+        agent.call(
+            "put",
+            &[],
+            Some(cancel),
+            &mut |stdin| pack(root, batch, stdin),
+            &mut |reader| Ok(std::io::copy(reader, &mut std::io::sink()).map(|_| ())?),
+        )?;
+    }
+    let mut manifest = String::new();
+    for entry in &entries {
+        let kind = match entry.kind {
+            Kind::File => "file",
+            Kind::Program => "program",
+            Kind::Link => "link",
+        };
+        manifest.push_str(&format!("{kind} {} {}\n", entry.hash, entry.path));
+    }
+    agent.tell(
+        "tree",
+        &[&id.to_string()],
+        Some(cancel),
+        manifest.as_bytes(),
+    )?;
+    Ok(sent)
+}
+
+fn entries(root: &Path, files: &[String], cancel: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(files.len());
+    for path in files {
+        if cancel.exists() {
+            return Err(Error::Cancelled);
+        }
+        let strange = path.starts_with('/')
+            || path.contains(['\n', '\0'])
+            || path.split('/').any(|part| part == ".." || part.is_empty());
+        if strange {
+            return Err(Error::BadPath(path.clone()));
+        }
+        entries.push(entry(root, path)?);
+    }
+    // A folder is made once: entries of one lie together.
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    entries.dedup_by(|a, b| a.path == b.path);
+    Ok(entries)
+}
+
+fn entry(root: &Path, path: &str) -> Result<Entry> {
+    let place = root.join(path);
+    let meta = fs_err::symlink_metadata(&place)?;
+    if meta.is_symlink() {
+        let target = link_target(&place)?;
+        return Ok(Entry {
+            path: path.to_owned(),
+            hash: hex(Sha256::digest(&target).as_slice()),
+            kind: Kind::Link,
+            size: target.len() as u64,
+        });
+    }
+    let (hash, size) = hash_file(&place)?;
+    Ok(Entry {
+        path: path.to_owned(),
+        hash,
+        kind: if is_program(&meta) {
+            Kind::Program
+        } else {
+            Kind::File
+        },
+        size,
+    })
+}
+
+fn link_target(place: &Path) -> Result<Vec<u8>> {
+    let target = fs_err::read_link(place)?;
+    Ok(target.to_string_lossy().into_owned().into_bytes())
+}
+
+#[cfg(unix)]
+fn is_program(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    meta.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_program(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+pub(super) fn hash_file(place: &Path) -> Result<(String, u64)> {
+    let mut file = fs_err::File::open(place)?;
+    let (mut hash, mut size, mut block) = (Sha256::new(), 0, vec![0; BLOCK]);
+    loop {
+        let read = file.read(&mut block)?;
+        let Some(bytes) = block.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return Ok((hex(hash.finalize().as_slice()), size));
+        };
+        hash.update(bytes);
+        size += read as u64;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn missing(agent: &Agent, entries: &[Entry], cancel: &Path) -> Result<HashSet<String>> {
+    let mut hashes: Vec<&str> = entries.iter().map(|entry| entry.hash.as_str()).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let mut missing = HashSet::new();
+    for asked in hashes.chunks(ASKED) {
+        let list = asked.join("\n") + "\n";
+        let answer = agent.tell("have", &[], Some(cancel), list.as_bytes())?;
+        missing.extend(answer.lines().map(str::to_owned));
+    }
+    Ok(missing)
+}
+
+fn batches<'a>(wanted: &'a [&'a Entry]) -> Vec<&'a [&'a Entry]> {
+    let (mut batches, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, entry) in wanted.iter().enumerate() {
+        if at > from && (at - from >= BATCH_FILES || bytes + entry.size > BATCH_BYTES) {
+            batches.push(wanted.get(from..at).unwrap_or_default());
+            (from, bytes) = (at, 0);
+        }
+        bytes += entry.size;
+    }
+    if from < wanted.len() {
+        batches.push(wanted.get(from..).unwrap_or_default());
+    }
+    batches
+}
+
+fn pack(root: &Path, batch: &[&Entry], to: &mut std::process::ChildStdin) -> Result<()> {
+    let mut archive = tar::Builder::new(to);
+    for entry in batch {
+        let place: PathBuf = root.join(&entry.path);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(entry.size);
+        header.set_mode(0o600);
+        header.set_cksum();
+        if entry.kind == Kind::Link {
+            let target = link_target(&place)?;
+            archive.append_data(&mut header, &entry.hash, target.as_slice())?;
+        } else {
+            // Its length is that of the header even when the file grows meanwhile; its digest then tells.
+            let file = File::open(&place)?.take(entry.size);
+            archive.append_data(&mut header, &entry.hash, file)?;
+        }
+    }
+    archive.into_inner()?;
+    Ok(())
+}
+
+/// `1.5 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut value, mut unit) = (bytes as f64 / 1000.0, "kB");
+    for next in UNITS.into_iter().skip(1) {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    format!("{value:.1} {unit}")
+}
