@@ -43,6 +43,9 @@ pub enum Command {
     },
     /// Run the stages that are stale, in order.
     Run(Run),
+    /// The pipeline for other engines.
+    #[command(subcommand)]
+    Pipeline(Pipeline),
     /// Tracked runs.
     #[command(subcommand)]
     Runs(Runs),
@@ -190,6 +193,43 @@ pub struct Run {
     /// Start it and return; it goes on by itself.
     #[arg(long)]
     pub detach: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Pipeline {
+    /// Print the pipeline as a file for another engine.
+    Export(ExportPipeline),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportPipeline {
+    #[arg(long, value_enum)]
+    pub to: Engine,
+    /// Write it here instead: a file, or a folder that is there.
+    #[arg(long, value_hint = ValueHint::AnyPath)]
+    pub out: Option<PathBuf>,
+    /// The engine's name of the pipeline; the project's without it.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Five fields as in cron, or `none`. Without it, that of the project's automations.
+    #[arg(long, value_name = "CRON")]
+    pub schedule: Option<String>,
+    /// Where the project lies on the machine that runs the stages; here, without it.
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<String>,
+    /// Image of stages that name none in `meta: {lapwing: {image: NAME}}`.
+    #[arg(long)]
+    pub image: Option<String>,
+    /// How often a failed stage is tried again.
+    #[arg(long, default_value_t = 1)]
+    pub retries: u32,
+    #[arg(long = "tag")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Engine {
+    Airflow,
 }
 
 #[derive(Debug, Subcommand)]

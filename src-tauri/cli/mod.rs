@@ -112,6 +112,9 @@ fn verb(context: &Context, command: Command) -> Done {
         Command::Data(verb) => data::run(context, verb),
         Command::Status { quiet } => pipeline::status(context, quiet),
         Command::Run(arguments) => pipeline::run(context, arguments),
+        Command::Pipeline(args::Pipeline::Export(arguments)) => {
+            pipeline::export(context, arguments)
+        }
         Command::Runs(verb) => runs::run(context, verb),
         Command::Jobs(verb) => jobs::run(context, verb),
         Command::Models(verb) => models::run(context, verb),

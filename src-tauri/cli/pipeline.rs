@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use lapwing_app::pipeline::{self, Progress};
-use lapwing_app::wire::{InProject, JobStatus, RunStatus, StageState, StartRun};
+use lapwing_app::wire::{
+    Engine, ExportPipeline, InProject, JobStatus, RunStatus, StageState, StartRun,
+};
 use lapwing_core::{Code, Report};
 
-use super::args::Run;
+use super::args::{self, Run};
 use super::deployments::target;
 use super::{Context, Done, print};
 
@@ -96,6 +98,34 @@ pub fn run(context: &Context, arguments: Run) -> Done {
             Err(pipeline::failure(&context.app, &run_id))
         }
     }
+}
+
+/// The text goes to standard output or to a file; what to know about it is talk.
+pub fn export(context: &Context, arguments: args::ExportPipeline) -> Done {
+    let input = ExportPipeline {
+        project: context.project()?,
+        engine: match arguments.to {
+            args::Engine::Airflow => Engine::Airflow,
+        },
+        name: arguments.name,
+        schedule: arguments.schedule,
+        root: arguments.root,
+        image: arguments.image,
+        retries: Some(arguments.retries),
+        tags: arguments.tags,
+        out: arguments.out.map(|out| context.path_text(&out)),
+    };
+    let exported = pipeline::export(&context.app, input)?;
+    context
+        .out
+        .answer(&exported, |exported| match &exported.written {
+            Some(path) => print::talk(&format!("Written to {path}")),
+            None => print::raw(&exported.text),
+        })?;
+    for note in &exported.notes {
+        print::talk(&print::dim(note));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn dry_run(context: &Context, input: &StartRun) -> Done {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Environments of Python, made by uv: python.sh tools | peers | evidently
+# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow
 #   tools      uv, ruff and ONNX Runtime's shared library
 #   peers      the real mlflow, dvc, scikit-learn, … of peers.txt
 #   evidently  the real Evidently
+#   airflow    the real Airflow
 . "$(dirname "$0")/common.sh"
 
 UV=0.13.9
@@ -43,7 +44,7 @@ environment() { # name
 for name in "$@"; do
   case $name in
     tools) tools ;;
-    peers | evidently) environment "$name" ;;
+    peers | evidently | airflow) environment "$name" ;;
     *) fail "no such environment: $name" ;;
   esac
 done

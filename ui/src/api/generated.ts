@@ -307,10 +307,42 @@ export type Edge = {
 	to: string,
 };
 
+/**  Whose file a pipeline is written as. */
+export type Engine = "airflow";
+
 export type ExperimentRow = {
 	id: string,
 	name: string,
 	runs: number,
+};
+
+export type ExportPipeline = {
+	project: string,
+	engine: Engine,
+	/**  The engine's name of the pipeline; the project's without it. */
+	name: string | null,
+	/**  Five fields; `none` for no schedule. Without it, that of the project's automations. */
+	schedule: string | null,
+	/**  Where the project lies on the machine that runs the stages; here, without it. */
+	root: string | null,
+	/**  Image of stages that name none. */
+	image: string | null,
+	/**  How often a failed stage is tried again; once without it. */
+	retries: number | null,
+	tags: string[],
+	/**  Also write it here: an absolute path of a file, or of a folder that is there. */
+	out: string | null,
+};
+
+/**  The text of one file for another program. */
+export type Exported = {
+	/**  How such a file is usually called. */
+	file: string,
+	text: string,
+	/**  What a person should know before using it, one sentence each. */
+	notes: string[],
+	/**  Where it was written. */
+	written: string | null,
 };
 
 /**  A file that can be previewed: tabular files below the project, tracked or not. */
@@ -1079,6 +1111,7 @@ export type Commands = {
 	"pipeline.get": { input: InProject; answer: PipelineView };
 	"pipeline.run": { input: StartRun; answer: StartedRun };
 	"pipeline.stop": { input: RunRef; answer: Nothing };
+	"pipeline.export": { input: ExportPipeline; answer: Exported };
 	"jobs.list": { input: ListJobs; answer: JobRow[] };
 	"jobs.get": { input: JobRef; answer: JobRow };
 	"jobs.log": { input: ReadLog; answer: LogChunk };
@@ -1152,6 +1185,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"pipeline.get": [],
 	"pipeline.run": ["pipeline", "runs", "jobs"],
 	"pipeline.stop": ["pipeline", "runs", "jobs"],
+	"pipeline.export": [],
 	"jobs.list": [],
 	"jobs.get": [],
 	"jobs.log": [],

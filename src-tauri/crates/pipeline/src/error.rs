@@ -106,6 +106,12 @@ pub enum Error {
     #[error("{path} of stage `{stage}` is already tracked by git")]
     TrackedByGit { stage: String, path: String },
 
+    #[error("there is no stage to export")]
+    NothingToExport,
+
+    #[error("stage `{stage}` names no image, and {engine} runs every stage in a container")]
+    NoImage { stage: String, engine: &'static str },
+
     #[error(transparent)]
     Data(#[from] lapwing_data::Error),
 }
@@ -147,6 +153,8 @@ impl Error {
             Self::NotCached { .. } => (Code::NotFound, "pipeline.not_cached"),
             Self::MissingFolder { .. } => (Code::Failed, "pipeline.missing_folder"),
             Self::TrackedByGit { .. } => (Code::Conflict, "pipeline.tracked_by_git"),
+            Self::NothingToExport => (Code::NotFound, "pipeline.empty"),
+            Self::NoImage { .. } => (Code::Invalid, "pipeline.no_image"),
             Self::Data(_) => (Code::Failed, "pipeline.data"),
         }
     }
@@ -184,6 +192,13 @@ impl Error {
                 Some("create it, or correct `wdir` in dvc.yaml".to_owned())
             }
             Self::NotCached { .. } => Some("run the stage".to_owned()),
+            Self::NothingToExport => {
+                Some("write a stage into dvc.yaml that is not frozen".to_owned())
+            }
+            Self::NoImage { .. } => Some(
+                "name one for all with --image, or in dvc.yaml: `meta: {lapwing: {image: NAME}}`"
+                    .to_owned(),
+            ),
             Self::Io(_)
             | Self::Data(_)
             | Self::Syntax { .. }

@@ -12,6 +12,7 @@ mod edit;
 mod error;
 mod examine;
 mod expand;
+pub mod export;
 mod graph;
 mod lock;
 mod metrics;

@@ -38,6 +38,12 @@ pub(crate) fn is_template(text: &str) -> bool {
     !expressions(text).is_empty()
 }
 
+/// What stands inside each `${…}` of a text.
+pub(crate) fn names(text: &str) -> Vec<&str> {
+    let found = expressions(text);
+    found.iter().map(|expression| expression.inner).collect()
+}
+
 /// Whether any text inside a value holds an expression.
 pub(crate) fn has_template(value: &Value) -> bool {
     match value {

@@ -15,7 +15,7 @@ use crate::{App, deployments, projects};
 
 pub use lap::{carry_out, run_now};
 pub use trail::log;
-pub(crate) use trigger::tick;
+pub(crate) use trigger::{is_cron, tick};
 
 /// The report for a policy that `lapwing.toml` does not have.
 #[must_use]

@@ -62,6 +62,11 @@ pub(super) fn next(policy: &PolicyConfig) -> Result<Option<Timestamp>, Report> {
         .map(|at| Timestamp(at.timestamp().as_millisecond())))
 }
 
+/// Whether a text is a schedule as automations understand it.
+pub(crate) fn is_cron(text: &str) -> bool {
+    parse_cron(text, "").is_ok()
+}
+
 /// Five fields of cron in the user's time zone.
 struct Schedule {
     minutes: Vec<i8>,

@@ -2,12 +2,14 @@
 //!
 //! A run is carried out by a process of its own, [`carry_out`], so that neither a window nor a terminal has to stay open.
 
+mod export;
 mod follow;
 mod record;
 mod runner;
 mod start;
 mod view;
 
+pub use export::export;
 pub use follow::{Progress, failure, follow};
 pub use runner::carry_out;
 pub use start::{dry_run, start, stop};

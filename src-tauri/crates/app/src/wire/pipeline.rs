@@ -136,3 +136,41 @@ pub struct ListJobs {
     pub project: Option<String>,
     pub run_id: Option<RunId>,
 }
+
+/// Whose file a pipeline is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    Airflow,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct ExportPipeline {
+    pub project: String,
+    pub engine: Engine,
+    /// The engine's name of the pipeline; the project's without it.
+    pub name: Option<String>,
+    /// Five fields; `none` for no schedule. Without it, that of the project's automations.
+    pub schedule: Option<String>,
+    /// Where the project lies on the machine that runs the stages; here, without it.
+    pub root: Option<String>,
+    /// Image of stages that name none.
+    pub image: Option<String>,
+    /// How often a failed stage is tried again; once without it.
+    pub retries: Option<u32>,
+    pub tags: Vec<String>,
+    /// Also write it here: an absolute path of a file, or of a folder that is there.
+    pub out: Option<String>,
+}
+
+/// The text of one file for another program.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct Exported {
+    /// How such a file is usually called.
+    pub file: String,
+    pub text: String,
+    /// What a person should know before using it, one sentence each.
+    pub notes: Vec<String>,
+    /// Where it was written.
+    pub written: Option<String>,
+}

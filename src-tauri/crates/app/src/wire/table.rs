@@ -36,6 +36,7 @@ macro_rules! command_table {
             "pipeline.get" => pipeline::get(InProject) -> PipelineView, [];
             "pipeline.run" => pipeline::start(StartRun) -> StartedRun, [Pipeline, Runs, Jobs];
             "pipeline.stop" => pipeline::stop(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
+            "pipeline.export" => pipeline::export(ExportPipeline) -> Exported, [];
 
             "jobs.list" => jobs::list(ListJobs) -> Vec<JobRow>, [];
             "jobs.get" => jobs::get(JobRef) -> JobRow, [];

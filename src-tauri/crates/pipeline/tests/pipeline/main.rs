@@ -6,6 +6,7 @@
 
 mod definition;
 mod edit;
+mod export;
 mod lock;
 mod peer;
 mod plan;

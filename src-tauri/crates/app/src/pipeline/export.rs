@@ -1,0 +1,105 @@
+//! The pipeline as a file for another engine, with what `lapwing.toml` says about it.
+
+use std::path::Path;
+
+use lapwing_core::{Code, Report};
+use lapwing_pipeline::{
+    Pipeline,
+    export::{self, Export, ExportOptions},
+};
+
+use crate::config::Config;
+use crate::error::Reported as _;
+use crate::wire::{Engine, ExportPipeline, Exported};
+use crate::{App, automations, projects};
+
+const DEFAULT_RETRIES: u32 = 1;
+const NO_SCHEDULE: &str = "none";
+
+/// Writes the pipeline as another engine's file. Nothing is run and nothing is sent.
+///
+/// # Errors
+/// When the pipeline or the schedule is not valid, or the engine cannot carry it out.
+pub fn export(_app: &App, input: ExportPipeline) -> Result<Exported, Report> {
+    let project = projects::project(&input.project)?;
+    let config = Config::read(project.root())?;
+    let pipeline = Pipeline::read(&project).reported()?;
+    let mut notes = Vec::new();
+    let options = ExportOptions {
+        schedule: schedule(&input, &config, &mut notes)?,
+        time_zone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
+        name: input
+            .name
+            .unwrap_or_else(|| projects::name_of(project.root(), &config)),
+        description: None,
+        root: input
+            .root
+            .unwrap_or_else(|| project.root().display().to_string()),
+        retries: input.retries.unwrap_or(DEFAULT_RETRIES),
+        tags: input.tags,
+        image: input.image.or_else(|| config.docker.image.clone()),
+    };
+    let made = match input.engine {
+        Engine::Airflow => export::airflow(&pipeline, &options),
+    }
+    .reported()?;
+    notes.extend(made.notes.iter().cloned());
+    let written = input
+        .out
+        .map(|out| write(Path::new(&out), &made))
+        .transpose()?;
+    Ok(Exported {
+        file: made.file,
+        text: made.text,
+        notes,
+        written,
+    })
+}
+
+fn write(out: &Path, made: &Export) -> Result<String, Report> {
+    let path = if out.is_dir() {
+        out.join(&made.file)
+    } else {
+        out.to_owned()
+    };
+    crate::file::write_whole(&path, made.text.as_bytes())?;
+    Ok(path.display().to_string())
+}
+
+/// The schedule that was asked for, or that of the first automation that has one.
+fn schedule(
+    input: &ExportPipeline,
+    config: &Config,
+    notes: &mut Vec<String>,
+) -> Result<Option<String>, Report> {
+    if let Some(text) = &input.schedule {
+        let text = text.trim();
+        if text == NO_SCHEDULE {
+            return Ok(None);
+        }
+        if !automations::is_cron(text) {
+            return Err(Report::new(
+                Code::Invalid,
+                "pipeline.schedule",
+                format!("`{text}` is no schedule"),
+            )
+            .hint("write five fields: minute hour day month weekday, `0 3 * * 1` say, or `none`"));
+        }
+        return Ok(Some(text.to_owned()));
+    }
+    let mut scheduled = config
+        .automations
+        .iter()
+        .filter(|policy| policy.enabled)
+        .filter_map(|policy| Some((policy, policy.on.cron.as_ref()?)));
+    let Some((policy, cron)) = scheduled.next() else {
+        return Ok(None);
+    };
+    if let Some((other, _)) = scheduled.next() {
+        notes.push(format!(
+            "the schedule is that of `{}`; `{}` and others have their own: choose one with --schedule",
+            policy.name, other.name
+        ));
+    }
+    Ok(Some(cron.clone()))
+}
