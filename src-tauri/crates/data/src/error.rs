@@ -50,6 +50,8 @@ pub enum Error {
     NotEmpty(PathBuf),
     #[error("cannot clone {url}: {reason}")]
     Clone { url: String, reason: String },
+    #[error("there are more than {0} files to send")]
+    TooManyFiles(usize),
     #[error("git: {0}")]
     Git(#[from] git2::Error),
     #[error("{0}")]
@@ -73,6 +75,11 @@ impl Error {
         match self {
             Self::NoFolder(_) => (Code::NotFound, "project.no_folder", "check the path"),
             Self::NoFile(_) => (Code::NotFound, "data.no_file", "check the path"),
+            Self::TooManyFiles(_) => (
+                Code::Invalid,
+                "upload.too_many",
+                "add data folders to .gitignore, or track them with `lapwing data add`",
+            ),
             Self::NotRepository(_) => (
                 Code::NotFound,
                 "project.not_repository",

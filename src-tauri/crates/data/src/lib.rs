@@ -20,6 +20,7 @@ mod place;
 mod project;
 mod status;
 mod transfer;
+mod upload;
 mod versions;
 mod write;
 
@@ -37,5 +38,6 @@ pub use place::beneath;
 pub use project::{Progress, Project};
 pub use status::{Problem, State, Status, content_of, out_state, problems, status, tracked_paths};
 pub use transfer::{Transferred, pull, push};
+pub use upload::{LeftOut, Stays, UploadFile, UploadList, Why, upload_list};
 pub use versions::{Change, ChangeKind, Version, diff, log};
 pub use write::write_whole;

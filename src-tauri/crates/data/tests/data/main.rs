@@ -12,4 +12,5 @@ mod exclusive;
 mod hash;
 mod place;
 mod transfer;
+mod upload;
 mod versions;
