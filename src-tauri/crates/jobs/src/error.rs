@@ -50,6 +50,14 @@ pub enum Error {
     Cut { host: String, why: String },
     #[error("{0} lost Lapwing's script")]
     NoAgent(String),
+    #[error("`uv` is not on {host}, and this machine's cannot run there")]
+    NoUvThere { host: String },
+    #[error("`{script}` imports {names}, which the environment on {host} does not have")]
+    Imports {
+        host: String,
+        script: String,
+        names: String,
+    },
     #[error("the disk of {host} is full")]
     FullThere { host: String },
     #[error(
@@ -116,6 +124,11 @@ impl Error {
             Self::Cut { host, .. } => Report::new(Code::Missing, "ssh.cut", text)
                 .hint(format!("see whether `ssh {host}` works")),
             Self::NoAgent(_) => Report::new(Code::Failed, "ssh.no_agent", text).hint("try again"),
+            Self::NoUvThere { host } => Report::new(Code::Missing, "ssh.no_uv", text).hint(format!(
+                "install it on {host}: `pip install --user uv`, or from https://docs.astral.sh/uv"
+            )),
+            Self::Imports { .. } => Report::new(Code::Failed, "environment.imports", text)
+                .hint("add the packages to the requirements file"),
             Self::FullThere { .. } => Report::new(Code::Failed, "ssh.disk_full", text)
                 .hint("make room there, or give the host another folder"),
             Self::Damaged { .. } => {

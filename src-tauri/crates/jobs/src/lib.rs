@@ -21,7 +21,7 @@ mod supervise;
 
 pub use error::{Error, Result};
 pub use log::{LogChunk, log, log_size};
-pub use spec::{Command, DockerSpec, Image, JobSpec, Mount, RemoteSpec, Target};
+pub use spec::{Command, DockerSpec, Image, JobSpec, Mount, RemoteEnvironment, RemoteSpec, Target};
 pub use start::start;
 pub use state::{Ended, JobState, Outcome, list, reconcile, state, wait};
 pub use stop::{remove, stop};

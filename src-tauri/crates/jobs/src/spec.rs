@@ -61,6 +61,23 @@ pub struct RemoteSpec {
     pub files: Vec<String>,
     /// Files and folders in `root` that come back when the command has ended.
     pub outputs: Vec<String>,
+    /// Without one the command finds what is on PATH there.
+    #[serde(default)]
+    pub environment: Option<RemoteEnvironment>,
+    /// Names in `JobSpec::env` whose values are addresses on this machine's loopback, `http://127.0.0.1:5000`: the command
+    /// reaches them through the connection, and its variable names the port there.
+    #[serde(default)]
+    pub tunnels: Vec<String>,
+}
+
+/// A Python environment to be made there by `uv`, once for each content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteEnvironment {
+    /// A requirements file or a `pyproject.toml`, relative to the root, and one of the files that are sent (with those that
+    /// it includes).
+    pub requirements: String,
+    /// `3.12`; without it the one that uv finds there.
+    pub python: Option<String>,
 }
 
 /// How a container is made: without privileges, capabilities or the Docker socket, and with limits.

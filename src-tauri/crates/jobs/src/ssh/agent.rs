@@ -232,29 +232,36 @@ fn is_plain(argument: &str) -> bool {
 pub(crate) fn command(
     folder: &str,
     env: &BTreeMap<String, String>,
-    path: Option<&str>,
+    environment: Option<&str>,
     argv: &[String],
 ) -> Vec<u8> {
-    let mut script = Vec::new();
+    let mut script = b"tree=$(pwd -P)/tree\nexport PYTHONUNBUFFERED=1\n".to_vec();
+    script.extend(exports(env));
     let mut line = |text: &str| {
         // Writing to a Vec cannot fail.
         let _ = writeln!(script, "{text}");
     };
-    line("tree=$(pwd -P)/tree");
-    line("export PYTHONUNBUFFERED=1");
-    for (name, value) in env {
-        line(&format!("export {name}={}", in_tree(value)));
-    }
-    if let Some(path) = path {
+    if let Some(environment) = environment {
         line(&format!(
-            "export VIRTUAL_ENV=\"$(cd ../../environments/{path} && pwd -P)\""
+            "export VIRTUAL_ENV=\"$(cd ../../environments/{environment} && pwd -P)\""
         ));
         line("export PATH=\"$VIRTUAL_ENV/bin:$PATH\"");
+        // The project itself is not installed: its environment is shared, and its code is that of this job.
+        line(
+            "[ ! -d \"$tree/src\" ] || export PYTHONPATH=\"$tree/src${PYTHONPATH:+:$PYTHONPATH}\"",
+        );
     }
     line(&format!("cd -- \"$tree\"/{} || exit 126", quoted(folder)));
     let argv: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
     line(&format!("exec {}", argv.join(" ")));
     script
+}
+
+/// `export` lines.
+pub(crate) fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
+    env.iter()
+        .flat_map(|(name, value)| format!("export {name}={}\n", in_tree(value)).into_bytes())
+        .collect()
 }
 
 /// Stands for the working tree in a value.

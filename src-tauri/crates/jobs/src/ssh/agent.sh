@@ -77,6 +77,8 @@ put() {
   tar -x -m -f - -C "$in" || exit 70
   cd "$in" || exit 70
   sync -- ./* 2>/dev/null || :
+  # Their names are digests.
+  # shellcheck disable=SC2035
   digest * >../sums.$$ || exit 70
   while read -r hash name; do
     [ "$hash" = "$name" ] || { rm -f ../sums.$$; fail 74 "$name"; }
@@ -110,6 +112,65 @@ tree() {
 # Keeps stdin as a file of the job.
 file() {
   mkdir -p "jobs/$1" && cat >"jobs/$1/$2.new" && mv -f "jobs/$1/$2.new" "jobs/$1/$2" || exit 70
+}
+
+find_uv() {
+  PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:$base/bin command -v uv
+}
+
+# Makes environment HASH of the file of the tree that stdin names, as `requirements` or as a `project`.
+environment() {
+  place=$base/environments/$2 lock=$base/environments/$2.lock
+  IFS= read -r named
+  # Where packages come from, when the job says so.
+  # shellcheck disable=SC1090
+  . "$base/jobs/$1/index.sh"
+  tries=0
+  until mkdir "$lock" 2>/dev/null; do
+    holder='' tries=$((tries + 1))
+    read -r holder holder_born 2>/dev/null <"$lock/pid"
+    if [ -n "$holder" ] && [ "$(born "$holder")" != "$holder_born" ] || [ -z "$holder" ] && [ "$tries" -gt 20 ]; then
+      rm -rf "$lock"
+    else
+      [ "$tries" -ne 1 ] || echo "another job makes this environment: waiting for it"
+      rest 0.5
+    fi
+  done
+  echo "$$ $(born $$)" >"$lock/pid"
+  trap 'rm -rf "$lock"' EXIT
+  trap 'exit 70' HUP INT TERM PIPE
+  [ ! -e "$place/.lapwing-complete" ] || return 0
+  uv=$(find_uv) || exit 72
+  cd "jobs/$1/tree" || exit 70
+  set -- "$place" "$3" "$4"
+  if [ "$2" = project ]; then
+    cd "$(dirname "./$named")" || exit 70
+    echo "making the environment of pyproject.toml with uv"
+    if [ "$3" = any ]; then set -- "$1"; else set -- "$1" --python "$3"; fi
+    UV_PROJECT_ENVIRONMENT=$1
+    export UV_PROJECT_ENVIRONMENT
+    shift
+    "$uv" sync --no-install-project "$@" 2>&1 || exit 73
+  else
+    echo "making a Python environment with uv"
+    if [ "$3" = any ]; then set -- "$1"; else set -- "$1" --python "$3"; fi
+    "$uv" venv --quiet --clear "$@" 2>&1 || exit 73
+    echo "installing packages"
+    VIRTUAL_ENV=$1 "$uv" pip install -r "$named" 2>&1 || exit 73
+  fi
+  : >"$place/.lapwing-complete"
+}
+
+# A Python program on stdin, in an environment and in the tree.
+python() {
+  cd "jobs/$1/tree" && "$base/environments/$2/bin/python" -
+}
+
+# A program on stdin, for everything that comes after; its digest is named.
+tool() {
+  cat >"bin/$1.$$" || exit 70
+  [ "$(digest "bin/$1.$$" | cut -d ' ' -f 1)" = "$2" ] || fail 74 "$1"
+  chmod 700 "bin/$1.$$" && "bin/$1.$$" --version && mv -f "bin/$1.$$" "bin/$1" || exit 72
 }
 
 start() {

@@ -8,6 +8,8 @@ use crate::Error;
 const SSH_FAILED: i32 = 255;
 /// The agent's own: a digest is not what was said.
 const DAMAGED: i32 = 74;
+/// No `uv`, or one that does not run there.
+const NO_UV: i32 = 72;
 /// The agent is not there (any more).
 const NO_COMMAND: [i32; 2] = [2, 127];
 
@@ -15,11 +17,12 @@ pub(super) fn of(host: &Host, code: Option<i32>, said: &str) -> Error {
     let name = host.name().to_owned();
     match code {
         Some(SSH_FAILED) | None => ssh(name, said),
+        Some(_) if is_full(said) => Error::FullThere { host: name },
         Some(DAMAGED) => Error::Damaged {
             host: name,
             path: said.to_owned(),
         },
-        Some(_) if is_full(said) => Error::FullThere { host: name },
+        Some(NO_UV) => Error::NoUvThere { host: name },
         Some(code) if NO_COMMAND.contains(&code) && said.contains("agent-") => Error::NoAgent(name),
         Some(_) => Error::There {
             host: name,

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use lapwing_core::Timestamp;
 
 use super::agent::{self, Agent, Exit, Listen, TREE, Told};
+use super::host::Host;
 use super::memory::Memory;
-use super::{fetch, upload};
+use super::{environment, fetch, tunnel, upload};
 use crate::folder::Folder;
 use crate::state::{JobState, Outcome};
 use crate::{Error, JobSpec, RemoteSpec, Result};
@@ -68,23 +69,27 @@ impl Job<'_> {
                 memory.greeted = true;
                 memory.keep(self.folder)?;
             }
-            self.patiently(Until::Cancelled, || self.prepare())?;
+            self.patiently(Until::Cancelled, || self.prepare(&mut memory))?;
             memory.log_start = Some(self.log_size()?);
             memory.keep(self.folder)?;
         }
         let log_start = memory.log_start.unwrap_or_default();
         // From here on it may run: whoever cancels it has to reach it.
-        let outcome = self.patiently(Until::Done, || self.watch(log_start))?;
-        Ok(self.bring_home(outcome))
+        let outcome = tunnel::kept(&self.agent.host, &memory.tunnels, || {
+            self.patiently(Until::Done, || self.watch(log_start))
+        });
+        tunnel::close(&self.agent.host, &memory.tunnels);
+        Ok(self.bring_home(outcome?))
     }
 
     fn id(&self) -> String {
         self.spec.id.to_string()
     }
 
-    fn prepare(&self) -> Result<()> {
+    fn prepare(&self, memory: &mut Memory) -> Result<()> {
         let cancel = self.folder.cancel();
-        self.agent.greet(Some(&cancel))?;
+        let (id, argv) = (self.id(), &self.spec.command.argv);
+        let machine = self.agent.greet(Some(&cancel))?;
         let mut say = |text: &str| self.tell_and_log(text);
         upload::upload(
             &self.agent,
@@ -97,18 +102,66 @@ impl Job<'_> {
         let cwd = self.spec.cwd.strip_prefix(&self.remote.root);
         let cwd = cwd.map_err(|_| Error::BadPath(self.spec.cwd.display().to_string()))?;
         let cwd = slashes(cwd);
-        let command = agent::command(&cwd, &self.env(), None, &self.spec.command.argv);
+        let mut made = None;
+        if let Some(wanted) = &self.remote.environment {
+            let index = agent::exports(&self.index_env());
+            self.agent
+                .tell("file", &[&id, "index.sh"], Some(&cancel), &index)?;
+            let name = environment::make(
+                &self.agent,
+                &machine,
+                &self.spec.id,
+                self.remote,
+                wanted,
+                &cancel,
+                &mut say,
+            )?;
+            let scripts = environment::scripts(argv, &cwd, &self.remote.files);
+            environment::check_imports(&self.agent, &self.spec.id, &name, &scripts, &cancel)?;
+            made = Some(name);
+        }
+        self.open_tunnels(memory)?;
+        let command = agent::command(&cwd, &self.env(memory), made.as_deref(), argv);
         self.agent
-            .tell("file", &[&self.id(), "command.sh"], Some(&cancel), &command)?;
+            .tell("file", &[&id, "command.sh"], Some(&cancel), &command)?;
+        Ok(())
+    }
+
+    /// What the job says about where packages come from.
+    fn index_env(&self) -> BTreeMap<String, String> {
+        const PREFIXES: [&str; 3] = ["UV_", "PIP_", "SSL_CERT_"];
+        let mut env = self.env(&Memory::default());
+        env.retain(|name, _| PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
+        env
+    }
+
+    fn open_tunnels(&self, memory: &mut Memory) -> Result<()> {
+        let Host::Ssh(host) = &self.agent.host else {
+            return Ok(());
+        };
+        for name in &self.remote.tunnels {
+            let port = self
+                .spec
+                .env
+                .get(name)
+                .and_then(|value| tunnel::port(value));
+            if let Some(here) = port
+                && !memory.tunnels.contains_key(&here)
+            {
+                memory.tunnels.insert(here, tunnel::open(host, here)?);
+                memory.keep(self.folder)?;
+            }
+        }
         Ok(())
     }
 
     /// Paths into the project become paths into the tree there.
-    fn env(&self) -> BTreeMap<String, String> {
+    fn env(&self, memory: &Memory) -> BTreeMap<String, String> {
         let root = &self.remote.root;
-        let there = |value: &String| match Path::new(value).strip_prefix(root) {
+        let there = |name: &String, value: &String| match Path::new(value).strip_prefix(root) {
             Ok(rest) if rest.as_os_str().is_empty() => TREE.to_owned(),
             Ok(rest) => format!("{TREE}/{}", slashes(rest)),
+            Err(_) if self.remote.tunnels.contains(name) => tunnel::moved(value, &memory.tunnels),
             Err(_) => value.clone(),
         };
         let named = |name: &str| {
@@ -123,7 +176,7 @@ impl Job<'_> {
             .iter()
             // What no shell can set is of a shell's own (`BASH_FUNC_x%%`).
             .filter(|(name, _)| named(name))
-            .map(|(name, value)| (name.clone(), there(value)))
+            .map(|(name, value)| (name.clone(), there(name, value)))
             .collect()
     }
 

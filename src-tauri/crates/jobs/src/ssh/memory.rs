@@ -1,5 +1,7 @@
 //! What a supervisor has done there, for one that comes after it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -11,6 +13,9 @@ pub(super) struct Memory {
     pub greeted: bool,
     /// The command may run from now on. Its log begins at this byte of ours.
     pub log_start: Option<u64>,
+    /// Ports there that lead to ports here: the command's environment names them.
+    #[serde(default)]
+    pub tunnels: BTreeMap<u16, u16>,
 }
 
 impl Memory {

@@ -5,11 +5,13 @@
 //! reads the log from the byte on that it has. What the command made comes home, verified, before its result is written.
 
 mod agent;
+mod environment;
 mod failure;
 mod fetch;
 mod host;
 mod job;
 mod memory;
+mod tunnel;
 mod upload;
 
 pub use agent::Machine;

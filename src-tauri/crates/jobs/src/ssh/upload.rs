@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use lapwing_core::JobId;
 use sha2::{Digest as _, Sha256};
@@ -120,7 +120,7 @@ fn entries(root: &Path, files: &[String], cancel: &Path) -> Result<Vec<Entry>> {
 fn entry(root: &Path, path: &str) -> Result<Entry> {
     let place = root.join(path);
     let meta = fs_err::symlink_metadata(&place)?;
-    if meta.is_symlink() {
+    if meta.is_symlink() && stays_in_tree(path, &place) {
         let target = link_target(&place)?;
         return Ok(Entry {
             path: path.to_owned(),
@@ -128,6 +128,11 @@ fn entry(root: &Path, path: &str) -> Result<Entry> {
             kind: Kind::Link,
             size: target.len() as u64,
         });
+    }
+    // A link into DVC's cache, or out of the project, goes as what it leads to.
+    let meta = fs_err::metadata(&place)?;
+    if !meta.is_file() {
+        return Err(Error::BadPath(path.to_owned()));
     }
     let (hash, size) = hash_file(&place)?;
     Ok(Entry {
@@ -140,6 +145,24 @@ fn entry(root: &Path, path: &str) -> Result<Entry> {
         },
         size,
     })
+}
+
+/// True for a relative link to something that lies beside it in the project.
+fn stays_in_tree(path: &str, place: &Path) -> bool {
+    let Ok(target) = fs_err::read_link(place) else {
+        return false;
+    };
+    let mut depth = path.split('/').count() - 1;
+    for part in target.components() {
+        match part {
+            Component::Normal(name) if name == ".dvc" => return false,
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
+        }
+    }
+    true
 }
 
 fn link_target(place: &Path) -> Result<Vec<u8>> {

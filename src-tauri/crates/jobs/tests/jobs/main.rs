@@ -9,6 +9,7 @@ mod docker;
 mod environment;
 mod process;
 mod ssh;
+mod ssh_python;
 mod sshd;
 
 use std::collections::BTreeMap;

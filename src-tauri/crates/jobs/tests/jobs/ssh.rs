@@ -37,6 +37,8 @@ impl Bench {
             root: self.project(),
             files: files.iter().map(ToString::to_string).collect(),
             outputs: outputs.iter().map(ToString::to_string).collect(),
+            environment: None,
+            tunnels: Vec::new(),
         });
         spec
     }
@@ -379,15 +381,9 @@ fn a_host_that_would_be_an_option_is_refused() {
 #[test]
 fn a_login_script_that_prints_does_no_harm() {
     let Some(bench) = Bench::new() else { return };
-    let wrapper = bench.sshd.at("noisy.sh");
-    std::fs::write(
-        &wrapper,
-        "#!/bin/sh\necho 'Welcome! log 5'\nexec sh -c \"$SSH_ORIGINAL_COMMAND\"\n",
-    )
-    .unwrap();
-    let key = std::fs::read_to_string(bench.sshd.at("user_key.pub")).unwrap();
-    let line = format!("command=\"sh {}\" {key}", wrapper.display());
-    std::fs::write(bench.sshd.at("authorized_keys"), line).unwrap();
+    bench
+        .sshd
+        .force("echo 'Welcome! log 5'\nexec sh -c \"$SSH_ORIGINAL_COMMAND\"");
     let spec = bench.there("echo quiet", &[], &[]);
     bench.start(&spec);
     assert_eq!(bench.ended(&spec), Outcome::Succeeded);

@@ -101,6 +101,21 @@ impl Sshd {
         std::fs::write(self.at("known_hosts"), line).unwrap();
     }
 
+    /// Makes `shell` what runs for everybody who comes in, with the command in `$SSH_ORIGINAL_COMMAND`.
+    pub fn force(&self, shell: &str) {
+        let wrapper = self.at("wrapper.sh");
+        self.command(&wrapper, &format!("#!/bin/sh\n{shell}\n"));
+        let key = std::fs::read_to_string(self.at("user_key.pub")).unwrap();
+        let line = format!("command=\"{}\" {key}", wrapper.display());
+        std::fs::write(self.at("authorized_keys"), line).unwrap();
+    }
+
+    pub fn command(&self, path: &Path, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     pub fn ssh_host(&self) -> SshHost {
         SshHost {
             config: Some(self.at("config")),

@@ -1,0 +1,208 @@
+//! A Python environment there, from the same requirements as here, and a look at what the command's scripts import: before
+//! anything waits in a queue.
+
+use std::path::Path;
+
+use lapwing_core::JobId;
+
+use super::agent::{Agent, Machine};
+use super::upload::hash_file;
+use crate::environment::{digest, find_uv};
+use crate::{Error, RemoteEnvironment, RemoteSpec, Result, requirements};
+
+const IMPORTS: &str = include_str!("imports.py");
+/// Of what uv said, the part worth showing.
+const SHOWN_LINES: usize = 12;
+
+/// Makes the environment unless it is there, and returns its name.
+pub(super) fn make(
+    agent: &Agent,
+    machine: &Machine,
+    id: &JobId,
+    remote: &RemoteSpec,
+    wanted: &RemoteEnvironment,
+    cancel: &Path,
+    say: &mut dyn FnMut(&str),
+) -> Result<String> {
+    if machine.uv.is_none() {
+        send_uv(agent, machine, cancel, say)?;
+    }
+    let kind = if wanted.requirements.ends_with(".toml") {
+        "project"
+    } else {
+        "requirements"
+    };
+    let name = name(remote, wanted, kind)?;
+    let python = wanted.python.as_deref().unwrap_or("any");
+    if !python
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+    {
+        return Err(Error::Environment(format!("`{python}` names no Python")));
+    }
+    let mut lines: Vec<String> = Vec::new();
+    let named = format!("{}\n", wanted.requirements);
+    let made = agent.call(
+        "environment",
+        &[&id.to_string(), &name, kind, python],
+        Some(cancel),
+        &mut super::host::text(named.as_bytes()),
+        &mut |reader| {
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line)? > 0 {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if !text.is_empty() {
+                    say(&text);
+                    lines.push(text);
+                }
+                line.clear();
+            }
+            Ok(())
+        },
+    );
+    match made {
+        Ok(()) => Ok(name),
+        Err(Error::There { said, .. }) => {
+            lines.extend(said.lines().map(str::to_owned));
+            let from = lines.len().saturating_sub(SHOWN_LINES);
+            Err(Error::Environment(
+                lines.get(from..).unwrap_or_default().join("\n"),
+            ))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The same content has the same name, on every host.
+fn name(remote: &RemoteSpec, wanted: &RemoteEnvironment, kind: &str) -> Result<String> {
+    let file = remote.root.join(&wanted.requirements);
+    let mut texts = if kind == "project" {
+        let lock = file.with_file_name("uv.lock");
+        // Without a lock file uv makes one there.
+        let locked = fs_err::read_to_string(lock).unwrap_or_default();
+        vec![fs_err::read_to_string(&file)?, locked]
+    } else {
+        requirements::texts(&file)?
+    };
+    texts.push(wanted.python.clone().unwrap_or_default());
+    let parts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    Ok(digest(&parts).chars().take(16).collect())
+}
+
+/// Gives the host our own uv, where it can run.
+fn send_uv(
+    agent: &Agent,
+    machine: &Machine,
+    cancel: &Path,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let host = || agent.host.name().to_owned();
+    if !machine.is_like_ours() {
+        return Err(Error::NoUvThere { host: host() });
+    }
+    let Ok(uv) = find_uv() else {
+        return Err(Error::NoUvThere { host: host() });
+    };
+    say("uv is not there: sending ours");
+    let (hash, _) = hash_file(&uv)?;
+    agent.call(
+        "tool",
+        &["uv", &hash],
+        Some(cancel),
+        &mut |stdin| {
+            std::io::copy(&mut fs_err::File::open(&uv)?, stdin)?;
+            Ok(())
+        },
+        &mut |reader| Ok(std::io::copy(reader, &mut std::io::sink()).map(|_| ())?),
+    )
+}
+
+impl Machine {
+    fn is_like_ours(&self) -> bool {
+        let system = match std::env::consts::OS {
+            "linux" => "Linux",
+            "macos" => "Darwin",
+            other => other,
+        };
+        let architecture = match (std::env::consts::OS, std::env::consts::ARCH) {
+            ("macos", "aarch64") => "arm64",
+            (_, other) => other,
+        };
+        self.system == system && self.architecture == architecture
+    }
+}
+
+/// Fails when a script that the command names imports something at its top that the environment does not offer.
+pub(super) fn check_imports(
+    agent: &Agent,
+    id: &JobId,
+    environment: &str,
+    scripts: &[String],
+    cancel: &Path,
+) -> Result<()> {
+    for script in scripts {
+        // A JSON text is a Python text.
+        let named = serde_json::json!(script).to_string();
+        let program = format!("import sys\nsys.argv[1:] = [{named}]\n{IMPORTS}");
+        let missing = agent.tell(
+            "python",
+            &[&id.to_string(), environment],
+            Some(cancel),
+            program.as_bytes(),
+        )?;
+        let names: Vec<String> = missing
+            .split_whitespace()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        if !names.is_empty() {
+            return Err(Error::Imports {
+                host: agent.host.name().to_owned(),
+                script: script.clone(),
+                names: names.join(", "),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The scripts that a command names, relative to the root: words that end with `.py` and are among what is sent.
+pub(super) fn scripts(argv: &[String], cwd: &str, files: &[String]) -> Vec<String> {
+    let words = argv
+        .iter()
+        .flat_map(|word| word.split(|c: char| c.is_whitespace() || "'\"();&|".contains(c)));
+    let mut scripts: Vec<String> = words
+        .filter(|word| word.ends_with(".py"))
+        .filter_map(|word| {
+            let mut parts: Vec<&str> = Vec::new();
+            let folder = cwd.split('/').filter(|part| !part.is_empty());
+            for part in folder.chain(word.split('/')) {
+                match part {
+                    "." | "" => {}
+                    ".." => {
+                        parts.pop()?;
+                    }
+                    part => parts.push(part),
+                }
+            }
+            let path = parts.join("/");
+            files.contains(&path).then_some(path)
+        })
+        .collect();
+    scripts.dedup();
+    scripts
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn scripts_are_found_in_shell_lines_and_in_their_folder() {
+        let files = ["src/fit.py".to_owned(), "b.py".to_owned()];
+        let argv = [
+            "sh",
+            "-c",
+            "python fit.py --x && python ../b.py; echo other.py",
+        ]
+        .map(str::to_owned);
+        assert_eq!(super::scripts(&argv, "src", &files), ["src/fit.py", "b.py"]);
+    }
+}

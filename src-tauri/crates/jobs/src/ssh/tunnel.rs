@@ -1,0 +1,116 @@
+//! Servers of this machine, reachable from there through the connection: a run reports to the tracking server that started
+//! it, and nothing here has to listen to the network.
+
+use std::collections::BTreeMap;
+use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::host::{Host, SshHost};
+use crate::{Error, Result};
+
+/// A new connection gets its tunnels after so long at most.
+const CHECK: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(50);
+
+/// The port of `http://127.0.0.1:5000/…`.
+pub(super) fn port(address: &str) -> Option<u16> {
+    let (_, rest) = address.split_once("://")?;
+    let (host, port) = rest.split(['/', '?']).next()?.rsplit_once(':')?;
+    matches!(host, "127.0.0.1" | "localhost")
+        .then(|| port.parse().ok()) // No number: no port.
+        .flatten()
+}
+
+/// The same address with the port there.
+pub(super) fn moved(address: &str, tunnels: &BTreeMap<u16, u16>) -> String {
+    let Some((from, to)) = port(address).and_then(|from| Some((from, tunnels.get(&from)?))) else {
+        return address.to_owned();
+    };
+    let (front, back) = address
+        .split_once(&format!(":{from}"))
+        .unwrap_or((address, ""));
+    format!("{front}:{to}{back}")
+}
+
+/// Opens a way from some port there to `here`, and says which.
+pub(super) fn open(host: &SshHost, here: u16) -> Result<u16> {
+    let output = control(host, "forward", &way(0, here))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.trim().parse().map_err(|_| Error::There {
+        host: host.destination.clone(),
+        said: format!(
+            "it does not let commands there reach this machine: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ),
+    })
+}
+
+fn way(there: u16, here: u16) -> String {
+    format!("127.0.0.1:{there}:127.0.0.1:{here}")
+}
+
+fn control(host: &SshHost, verb: &str, way: &str) -> Result<Output> {
+    let mut command = host.ssh()?;
+    command.args(["-O", verb, "-R", way, "--", &host.destination]);
+    command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|_| Error::NoSsh)
+}
+
+/// Keeps the tunnels open over all connections, for as long as `work` goes on.
+pub(super) fn kept<T>(host: &Host, tunnels: &BTreeMap<u16, u16>, work: impl FnOnce() -> T) -> T {
+    let Host::Ssh(host) = host else { return work() };
+    if tunnels.is_empty() {
+        return work();
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                for (here, there) in tunnels {
+                    // One that is open stays as it is. Without a connection there is nothing to do yet.
+                    if let Err(error) = control(host, "forward", &way(*there, *here)) {
+                        tracing::debug!(%error, "no tunnel");
+                    }
+                }
+                let checked = Instant::now();
+                while checked.elapsed() < CHECK && !done.load(Ordering::Acquire) {
+                    std::thread::sleep(POLL);
+                }
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::Release);
+        result
+    })
+}
+
+pub(super) fn close(host: &Host, tunnels: &BTreeMap<u16, u16>) {
+    let Host::Ssh(host) = host else { return };
+    for (here, there) in tunnels {
+        // A connection that has ended has taken its tunnels along.
+        let _ = control(host, "cancel", &way(*there, *here));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{moved, port};
+
+    #[test]
+    fn only_the_port_of_a_loopback_address_is_moved() {
+        let tunnels = [(5000, 40_001)].into();
+        assert_eq!(
+            moved("http://127.0.0.1:5000/api", &tunnels),
+            "http://127.0.0.1:40001/api"
+        );
+        assert_eq!(
+            moved("http://10.0.0.1:5000", &tunnels),
+            "http://10.0.0.1:5000"
+        );
+        assert_eq!(port("http://localhost:80"), Some(80));
+        assert_eq!(port("no address"), None);
+    }
+}
