@@ -77,6 +77,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Syntax> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
+        text: text.chars().collect(),
         anchors: Vec::new(),
         nodes: 0,
     };
@@ -109,6 +110,7 @@ fn scalar(value: Value, span: Span) -> Node {
 
 struct Reader<'text> {
     parser: Parser<'text, saphyr_parser::StrInput<'text>>,
+    text: Vec<char>,
     anchors: Vec<(usize, Node)>,
     nodes: usize,
 }
@@ -157,7 +159,9 @@ impl<'text> Reader<'text> {
                     (Some(_), _) | (None, ScalarStyle::Plain) => resolve_plain(&text),
                     (None, _) => Value::str(text),
                 };
-                Ok(self.keep(anchor, scalar(value, span)))
+                let mut node = scalar(value, span);
+                node.end = self.end_of_quotes(style, node.start).unwrap_or(node.end);
+                Ok(self.keep(anchor, node))
             }
             Event::SequenceStart(anchor, _) => {
                 let mut items = Vec::new();
@@ -224,6 +228,28 @@ impl<'text> Reader<'text> {
                 });
             } else {
                 entries.push((key, value));
+            }
+        }
+    }
+
+    /// The parser's end of a text in quotes lies behind a comment that follows it.
+    fn end_of_quotes(&self, style: ScalarStyle, start: usize) -> Option<usize> {
+        let quote = match style {
+            ScalarStyle::SingleQuoted => '\'',
+            ScalarStyle::DoubleQuoted => '"',
+            ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => return None,
+        };
+        if *self.text.get(start)? != quote {
+            return None;
+        }
+        let mut at = start + 1;
+        loop {
+            let doubled = self.text.get(at + 1) == Some(&quote);
+            match self.text.get(at)? {
+                '\\' if quote == '"' => at += 2,
+                '\'' if quote == '\'' && doubled => at += 2,
+                found if *found == quote => return Some(at + 1),
+                _ => at += 1,
             }
         }
     }

@@ -135,3 +135,16 @@ fn a_value_is_typed_as_in_the_file() {
     assert_eq!(value("a={b: c}").to_python_json(), "{\"b\": \"c\"}");
     assert_eq!(value("a="), Value::Null);
 }
+
+#[test]
+fn a_comment_behind_a_quoted_text_stays() {
+    let text = "ü: 1\na: 'it''s' # why\nb: \"a \\\" b\"  # and this\nc: [ 'x' ] # last\n";
+    for (assignment, from, to) in [
+        ("a=new", "'it''s'", "new"),
+        ("b=new", "\"a \\\" b\"", "new"),
+        ("c.0=y", "'x'", "y"),
+    ] {
+        let changed = change("params.yaml", text, assignment).unwrap();
+        assert_eq!(changed, text.replacen(from, to, 1), "{assignment}");
+    }
+}
