@@ -82,7 +82,7 @@ setup-cluster:
 	@$(SETUP)/packages.sh cluster || echo 'setup: no ssh server or Slurm can be installed: their tests are left out' >&2
 
 setup-peers:
-	@$(SETUP)/python.sh peers evidently airflow
+	@$(SETUP)/python.sh peers evidently airflow kfp
 
 setup-driver: setup-base
 	@$(SETUP)/driver.sh

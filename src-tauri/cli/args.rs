@@ -214,7 +214,7 @@ pub struct ExportPipeline {
     /// Five fields as in cron, or `none`. Without it, that of the project's automations.
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
-    /// Where the project lies on the machine that runs the stages; here, without it.
+    /// Where the project lies for the stages; without it here, and in Kubeflow's images `/project`.
     #[arg(long, value_name = "FOLDER")]
     pub root: Option<String>,
     /// Image of stages that name none in `meta: {lapwing: {image: NAME}}`.
@@ -229,7 +229,10 @@ pub struct ExportPipeline {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Engine {
+    /// A DAG file.
     Airflow,
+    /// A specification for Kubeflow Pipelines 2.
+    Kubeflow,
 }
 
 #[derive(Debug, Subcommand)]

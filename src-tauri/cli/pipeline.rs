@@ -106,6 +106,7 @@ pub fn export(context: &Context, arguments: args::ExportPipeline) -> Done {
         project: context.project()?,
         engine: match arguments.to {
             args::Engine::Airflow => Engine::Airflow,
+            args::Engine::Kubeflow => Engine::Kubeflow,
         },
         name: arguments.name,
         schedule: arguments.schedule,

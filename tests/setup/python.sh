@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow
+# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp
 #   tools      uv, ruff and ONNX Runtime's shared library
 #   peers      the real mlflow, dvc, scikit-learn, … of peers.txt
 #   evidently  the real Evidently
 #   airflow    the real Airflow
+#   kfp        the real Kubeflow Pipelines SDK
 . "$(dirname "$0")/common.sh"
 
 UV=0.13.9
@@ -44,7 +45,7 @@ environment() { # name
 for name in "$@"; do
   case $name in
     tools) tools ;;
-    peers | evidently | airflow) environment "$name" ;;
+    peers | evidently | airflow | kfp) environment "$name" ;;
     *) fail "no such environment: $name" ;;
   esac
 done

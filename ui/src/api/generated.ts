@@ -308,7 +308,7 @@ export type Edge = {
 };
 
 /**  Whose file a pipeline is written as. */
-export type Engine = "airflow";
+export type Engine = "airflow" | "kubeflow";
 
 export type ExperimentRow = {
 	id: string,
@@ -323,7 +323,7 @@ export type ExportPipeline = {
 	name: string | null,
 	/**  Five fields; `none` for no schedule. Without it, that of the project's automations. */
 	schedule: string | null,
-	/**  Where the project lies on the machine that runs the stages; here, without it. */
+	/**  Where the project lies for the stages; without it here, and in Kubeflow's images `/project`. */
 	root: string | null,
 	/**  Image of stages that name none. */
 	image: string | null,

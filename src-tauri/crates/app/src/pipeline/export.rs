@@ -32,15 +32,17 @@ pub fn export(_app: &App, input: ExportPipeline) -> Result<Exported, Report> {
             .name
             .unwrap_or_else(|| projects::name_of(project.root(), &config)),
         description: None,
-        root: input
-            .root
-            .unwrap_or_else(|| project.root().display().to_string()),
+        root: input.root.unwrap_or_else(|| match input.engine {
+            Engine::Airflow => project.root().display().to_string(),
+            Engine::Kubeflow => export::PROJECT_IN_IMAGE.to_owned(),
+        }),
         retries: input.retries.unwrap_or(DEFAULT_RETRIES),
         tags: input.tags,
         image: input.image.or_else(|| config.docker.image.clone()),
     };
     let made = match input.engine {
         Engine::Airflow => export::airflow(&pipeline, &options),
+        Engine::Kubeflow => export::kubeflow(&pipeline, &options),
     }
     .reported()?;
     notes.extend(made.notes.iter().cloned());

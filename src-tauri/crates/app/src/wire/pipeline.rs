@@ -142,6 +142,7 @@ pub struct ListJobs {
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
     Airflow,
+    Kubeflow,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
@@ -152,7 +153,7 @@ pub struct ExportPipeline {
     pub name: Option<String>,
     /// Five fields; `none` for no schedule. Without it, that of the project's automations.
     pub schedule: Option<String>,
-    /// Where the project lies on the machine that runs the stages; here, without it.
+    /// Where the project lies for the stages; without it here, and in Kubeflow's images `/project`.
     pub root: Option<String>,
     /// Image of stages that name none.
     pub image: Option<String>,

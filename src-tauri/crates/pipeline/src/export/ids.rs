@@ -12,10 +12,11 @@ pub(super) fn unique(names: &[&str], reserved: &[&str], clean: fn(&str) -> Strin
         .iter()
         .map(|name| {
             let wanted: String = clean(name).chars().take(MAX_CHARS).collect();
+            let wanted = clean(wanted.trim_end_matches(['-', '_']));
             let mut id = wanted.clone();
             let mut number = 2;
             while !taken.insert(id.clone()) {
-                id = format!("{wanted}-{number}");
+                id = clean(&format!("{wanted}-{number}"));
                 number += 1;
             }
             id
@@ -37,5 +38,31 @@ pub(super) fn airflow(name: &str) -> String {
         "stage".to_owned()
     } else {
         id
+    }
+}
+
+/// Lowercase letters, digits and `-`, beginning with a letter, as Kubernetes wants them.
+pub(super) fn kubernetes(name: &str) -> String {
+    words(name, '-', "stage")
+}
+
+/// Lowercase letters, digits and `_`, beginning with a letter.
+pub(super) fn key(name: &str) -> String {
+    words(name, '_', "a")
+}
+
+fn words(name: &str, between: char, prefix: &str) -> String {
+    let parts: Vec<String> = name
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let id = parts.join(&between.to_string());
+    if id.starts_with(|first: char| first.is_ascii_lowercase()) {
+        id
+    } else if id.is_empty() {
+        prefix.to_owned()
+    } else {
+        format!("{prefix}{between}{id}")
     }
 }

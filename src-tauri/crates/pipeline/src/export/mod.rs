@@ -4,8 +4,10 @@
 
 mod airflow;
 mod ids;
+mod kubeflow;
 mod parameters;
 mod settings;
+mod text;
 
 use crate::{Error, Pipeline, Result, paths, stage::Stage};
 
@@ -14,6 +16,7 @@ use parameters::{ParameterFile, Part};
 use settings::Settings;
 
 pub use airflow::airflow;
+pub use kubeflow::{PROJECT_IN_IMAGE, kubeflow};
 
 /// What an engine is told that `dvc.yaml` does not say.
 #[derive(Debug, Clone, Default)]

@@ -274,7 +274,7 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat())
 }
 
-fn pipelines() -> Vec<(Pipeline, Sandbox)> {
+pub fn pipelines() -> Vec<(Pipeline, Sandbox)> {
     let mut runner = TestRunner::new(Config::default());
     let stage = (text(), text(), prop::option::of(text()), text());
     let stages = prop::collection::vec(stage, 1..4);

@@ -7,6 +7,7 @@
 mod definition;
 mod edit;
 mod export;
+mod export_kubeflow;
 mod lock;
 mod peer;
 mod plan;
