@@ -293,6 +293,36 @@ pub enum Models {
         #[arg(long)]
         delete: bool,
     },
+    /// Send a version with its run to a registry elsewhere. A second time changes nothing.
+    Push {
+        /// `NAME@ALIAS` or `NAME/VERSION`.
+        model: String,
+        remote: String,
+        /// Its name there.
+        #[arg(long = "as")]
+        name: Option<String>,
+        /// Point this alias there at it.
+        #[arg(long)]
+        alias: Option<String>,
+    },
+    /// Fetch a version with its run from a registry elsewhere. A second time changes nothing.
+    Pull {
+        /// `REMOTE:NAME`, `REMOTE:NAME@ALIAS` or `REMOTE:NAME/VERSION`.
+        address: String,
+        /// Its name here.
+        #[arg(long = "as")]
+        name: Option<String>,
+        /// Point this alias here at it.
+        #[arg(long)]
+        alias: Option<String>,
+    },
+    /// What a registry elsewhere has.
+    Search {
+        remote: String,
+        /// Part of a name.
+        #[arg(default_value = "")]
+        text: String,
+    },
     /// Make a version from a run's model, a folder or a URI.
     Register {
         /// `runs:/ID/model`, a run id, or a folder with an MLmodel file.

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use lapwing_app::models;
-use lapwing_app::wire::{ModelDetail, ModelName, Nothing, RegisterModel, SetAlias};
+use lapwing_app::wire::{
+    ModelDetail, ModelName, Nothing, PullModel, PushModel, RegisterModel, SearchRemoteModels,
+    SetAlias,
+};
 use lapwing_core::{Code, Report};
 
 use super::args::Models;
@@ -46,6 +49,35 @@ pub fn run(context: &Context, verb: Models) -> Done {
             })?;
             Ok(ExitCode::SUCCESS)
         }
+        Models::Push {
+            model,
+            remote,
+            name,
+            alias,
+        } => push(
+            context,
+            PushModel {
+                project: context.project_if_any(),
+                model,
+                remote,
+                name,
+                alias,
+            },
+        ),
+        Models::Pull {
+            address,
+            name,
+            alias,
+        } => pull(
+            context,
+            PullModel {
+                project: context.project_if_any(),
+                address,
+                name,
+                alias,
+            },
+        ),
+        Models::Search { remote, text } => search(context, remote, text),
         Models::Register {
             source,
             name,
@@ -71,6 +103,69 @@ pub fn run(context: &Context, verb: Models) -> Done {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn push(context: &Context, input: PushModel) -> Done {
+    let pushed = models::push(&context.app, input)?;
+    context.out.answer(&pushed, |pushed| {
+        print::line(&pushed.address);
+        if pushed.new {
+            let bytes = print::bytes(pushed.bytes.0);
+            print::talk(&format!("Pushed {} files, {bytes}.", pushed.files));
+        } else {
+            print::talk("The same files were there already: nothing was sent.");
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pull(context: &Context, input: PullModel) -> Done {
+    let pulled = models::pull(&context.app, input)?;
+    context.out.answer(&pulled, |pulled| {
+        print::line(&format!("{} version {}", pulled.name, pulled.version));
+        let done = if pulled.new {
+            "Pulled from"
+        } else {
+            "It was here already, from"
+        };
+        print::talk(&format!("{done} {}.", pulled.origin));
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn search(context: &Context, remote: String, text: String) -> Done {
+    let input = SearchRemoteModels {
+        project: context.project_if_any(),
+        remote,
+        text,
+    };
+    let all = models::search(&context.app, input)?;
+    context.out.answer(&all, |all| {
+        if all.is_empty() {
+            return print::talk("Nothing of that name there.");
+        }
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|row| {
+                let aliases: Vec<String> = row
+                    .aliases
+                    .iter()
+                    .map(|(alias, version)| format!("@{alias} v{version}"))
+                    .collect();
+                let latest = row
+                    .latest
+                    .map_or("–".to_owned(), |version| version.to_string());
+                vec![
+                    row.address.clone(),
+                    latest,
+                    aliases.join(", "),
+                    row.description.clone(),
+                ]
+            })
+            .collect();
+        print::table(&["model", "latest", "aliases", "description"], &rows);
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(context: &Context) -> Done {

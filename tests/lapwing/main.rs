@@ -11,6 +11,7 @@
 mod bad_input;
 mod edges;
 mod place;
+mod registries;
 mod remotes;
 mod the_loop;
 #[cfg(all(unix, feature = "desktop"))]

@@ -686,6 +686,46 @@ export type ProjectSummary = {
 	trusted: boolean,
 };
 
+/**  A model version from a registry elsewhere. */
+export type PullModel = {
+	project: string | null,
+	/**  `REMOTE:NAME`, `REMOTE:NAME@ALIAS` or `REMOTE:NAME/VERSION`. */
+	address: string,
+	/**  Its name here; the same without it. */
+	name: string | null,
+	alias: string | null,
+};
+
+export type Pulled = {
+	name: string,
+	version: number,
+	/**  `REMOTE:NAME/VERSION`. */
+	origin: string,
+	/**  False where it was here already. */
+	new: boolean,
+};
+
+/**  A model version to a registry elsewhere. */
+export type PushModel = {
+	project: string | null,
+	/**  `NAME@ALIAS` or `NAME/VERSION`. */
+	model: string,
+	remote: string,
+	/**  Its name there; the same without it. */
+	name: string | null,
+	/**  Points there at the pushed version. */
+	alias: string | null,
+};
+
+export type Pushed = {
+	/**  `REMOTE:NAME/VERSION`. */
+	address: string,
+	/**  False where the same files were there already. */
+	new: boolean,
+	files: number,
+	bytes: Count,
+};
+
 export type QualityRow = {
 	column: string,
 	/**  Shares of rows, 0 to 1. */
@@ -768,6 +808,17 @@ export type RemoteKind =
 "git" | "mlflow" | "hugging_face" | 
 /**  A registry of container images and OCI artifacts. */
 "oci" | "docker" | "ssh" | "slurm" | "kubernetes" | "ray" | "airflow" | "kubeflow";
+
+/**  A model in a registry elsewhere. */
+export type RemoteModelRow = {
+	/**  `REMOTE:NAME`. */
+	address: string,
+	name: string,
+	description: string,
+	latest: number | null,
+	/**  alias → version */
+	aliases: { [key in string]: string },
+};
 
 /**  Who named a remote. */
 export type RemoteOrigin = 
@@ -886,6 +937,13 @@ export type RunsPage = {
 	next_page_token: string | null,
 	metric_keys: string[],
 	param_keys: string[],
+};
+
+export type SearchRemoteModels = {
+	project: string | null,
+	remote: string,
+	/**  Part of a name; all without it. */
+	text: string,
 };
 
 export type Series = {
@@ -1131,6 +1189,9 @@ export type Commands = {
 	"models.version": { input: VersionRef; answer: VersionDetail };
 	"models.register": { input: RegisterModel; answer: VersionRow };
 	"models.set_alias": { input: SetAlias; answer: Nothing };
+	"models.push": { input: PushModel; answer: Pushed };
+	"models.pull": { input: PullModel; answer: Pulled };
+	"models.search_remote": { input: SearchRemoteModels; answer: RemoteModelRow[] };
 	"lineage.trace": { input: Trace; answer: Lineage };
 	"deployments.list": { input: Nothing; answer: DeploymentRow[] };
 	"deployments.get": { input: DeploymentRef; answer: DeploymentDetail };
@@ -1205,6 +1266,9 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"models.version": [],
 	"models.register": ["models", "runs"],
 	"models.set_alias": ["models"],
+	"models.push": [],
+	"models.pull": ["models", "runs"],
+	"models.search_remote": [],
 	"lineage.trace": [],
 	"deployments.list": [],
 	"deployments.get": [],

@@ -21,7 +21,7 @@ use crate::jobs::{self, Owner};
 use crate::wire::{
     Deploy, DeploymentRef, DeploymentRow, Nothing, Predict, Predicted, Rollback, Started, Target,
 };
-use crate::{App, monitors};
+use crate::{App, models, monitors};
 
 pub use release::deploy;
 pub(crate) use release::{Release, release, scratch_revision};
@@ -60,7 +60,10 @@ pub(crate) fn known(app: &App, name: &DeploymentName) -> Result<table::Deploymen
 /// # Errors
 /// When the model does not exist.
 pub fn start_deploy(app: &App, input: Deploy) -> Result<Started, Report> {
-    app.tracking().resolve(&input.model).reported()?;
+    // A model elsewhere is fetched by the job.
+    if models::elsewhere(app, input.project.as_deref(), &input.model)?.is_none() {
+        app.tracking().resolve(&input.model).reported()?;
+    }
     let mut argv = vec![
         app.program().display().to_string(),
         "deploy".to_owned(),

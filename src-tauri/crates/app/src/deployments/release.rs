@@ -46,7 +46,8 @@ pub fn deploy(
     base: &Path,
     say: &dyn Fn(&str),
 ) -> Result<DeploymentRow, Report> {
-    let called = models::source_uri(app, &input.model, base)?;
+    let here = models::brought(app, input.project.as_deref(), &input.model, say)?;
+    let called = models::source_uri(app, &here, base)?;
     let model = app.tracking().resolve(&called).reported()?;
     release(
         app,

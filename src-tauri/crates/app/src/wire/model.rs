@@ -145,3 +145,67 @@ pub struct Trace {
     pub id: String,
     pub project: Option<String>,
 }
+
+/// A model version to a registry elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct PushModel {
+    pub project: Option<String>,
+    /// `NAME@ALIAS` or `NAME/VERSION`.
+    pub model: String,
+    pub remote: String,
+    /// Its name there; the same without it.
+    pub name: Option<String>,
+    /// Points there at the pushed version.
+    pub alias: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct Pushed {
+    /// `REMOTE:NAME/VERSION`.
+    pub address: String,
+    /// False where the same files were there already.
+    pub new: bool,
+    pub files: u32,
+    pub bytes: Count,
+}
+
+/// A model version from a registry elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct PullModel {
+    pub project: Option<String>,
+    /// `REMOTE:NAME`, `REMOTE:NAME@ALIAS` or `REMOTE:NAME/VERSION`.
+    pub address: String,
+    /// Its name here; the same without it.
+    pub name: Option<String>,
+    pub alias: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct Pulled {
+    pub name: String,
+    pub version: u32,
+    /// `REMOTE:NAME/VERSION`.
+    pub origin: String,
+    /// False where it was here already.
+    pub new: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct SearchRemoteModels {
+    pub project: Option<String>,
+    pub remote: String,
+    /// Part of a name; all without it.
+    pub text: String,
+}
+
+/// A model in a registry elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct RemoteModelRow {
+    /// `REMOTE:NAME`.
+    pub address: String,
+    pub name: String,
+    pub description: String,
+    pub latest: Option<u32>,
+    /// alias → version
+    pub aliases: BTreeMap<String, String>,
+}

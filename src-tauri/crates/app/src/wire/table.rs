@@ -59,6 +59,9 @@ macro_rules! command_table {
             "models.version" => models::version(VersionRef) -> VersionDetail, [];
             "models.register" => models::register(RegisterModel) -> VersionRow, [Models, Runs];
             "models.set_alias" => models::set_alias(SetAlias) -> Nothing, [Models];
+            "models.push" => models::push(PushModel) -> Pushed, [];
+            "models.pull" => models::pull(PullModel) -> Pulled, [Models, Runs];
+            "models.search_remote" => models::search(SearchRemoteModels) -> Vec<RemoteModelRow>, [];
             "lineage.trace" => lineage::trace(Trace) -> Lineage, [];
 
             "deployments.list" => deployments::list(Nothing) -> Vec<DeploymentRow>, [];

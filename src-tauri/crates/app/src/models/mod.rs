@@ -1,4 +1,9 @@
-//! Registered models, their versions and aliases.
+//! Registered models, their versions and aliases; and their way to registries elsewhere and back.
+
+pub(crate) mod address;
+mod package;
+mod pull;
+mod push;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +13,15 @@ use lapwing_serving::ModelFolder;
 use lapwing_serving::pickle::{Verdict, scan_all};
 use lapwing_tracking::{ModelVersion, RegisteredModel};
 
+pub use pull::{pull, search};
+pub use push::push;
+
 use crate::error::Reported as _;
 use crate::wire::{
-    Count, ModelDetail, ModelName, ModelRow, Nothing, RegisterModel, SetAlias, Signature,
-    SignatureColumn, VersionDetail, VersionRef, VersionRow,
+    Count, ModelDetail, ModelName, ModelRow, Nothing, PullModel, RegisterModel, SetAlias,
+    Signature, SignatureColumn, VersionDetail, VersionRef, VersionRow,
 };
-use crate::{App, runs};
+use crate::{App, remotes, runs};
 
 /// All models by name.
 ///
@@ -231,4 +239,40 @@ pub fn set_alias(app: &App, input: SetAlias) -> Result<Nothing, Report> {
             .reported()?,
     }
     Ok(Nothing {})
+}
+
+/// The address of a model at a remote, where `text` is one and there is such a remote.
+pub(crate) fn elsewhere(
+    app: &App,
+    project: Option<&str>,
+    text: &str,
+) -> Result<Option<String>, Report> {
+    let Some(address) = address::parse(text) else {
+        return Ok(None);
+    };
+    remotes::connection(app, project, &address.remote)?;
+    Ok(Some(text.to_owned()))
+}
+
+/// The name of a model here: one at a remote is pulled first.
+pub(crate) fn brought(
+    app: &App,
+    project: Option<&str>,
+    text: &str,
+    say: &dyn Fn(&str),
+) -> Result<String, Report> {
+    let Some(address) = elsewhere(app, project, text)? else {
+        return Ok(text.to_owned());
+    };
+    say(&format!("fetching {address}"));
+    let pulled = pull(
+        app,
+        PullModel {
+            project: project.map(str::to_owned),
+            address,
+            name: None,
+            alias: None,
+        },
+    )?;
+    Ok(format!("{}/{}", pulled.name, pulled.version))
 }

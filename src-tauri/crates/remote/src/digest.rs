@@ -1,0 +1,100 @@
+//! What a folder holds, with SHA-256 of each file: the identity of a model wherever it goes.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::Result;
+
+const PIECE: usize = 1024 * 1024;
+
+/// One file below a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Relative, with `/`.
+    pub path: String,
+    pub on_disk: PathBuf,
+    pub size: u64,
+    /// 64 hex digits.
+    pub sha256: String,
+}
+
+/// The files below `root`, by path. Links are left out: they could lead anywhere.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn folder(root: &Path) -> Result<Vec<File>> {
+    let mut folders = vec![root.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(file(root, entry.path())?);
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn file(root: &Path, on_disk: PathBuf) -> Result<File> {
+    let path = on_disk
+        .strip_prefix(root)
+        .unwrap_or(&on_disk)
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/");
+    let (sha256, size) = sha256(&on_disk)?;
+    Ok(File {
+        path,
+        on_disk,
+        size,
+        sha256,
+    })
+}
+
+/// SHA-256 of a file as 64 hex digits, and its size.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256(file: &Path) -> Result<(String, u64)> {
+    let mut opened = fs_err::File::open(file)?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    let mut size = 0;
+    loop {
+        let read = opened.read(&mut piece)?;
+        if read == 0 {
+            return Ok((hex(&hash.finalize()), size));
+        }
+        hash.update(piece.get(..read).unwrap_or_default());
+        size += read as u64;
+    }
+}
+
+/// One digest for all files: of their names and contents, whatever the order they were found in.
+#[must_use]
+pub fn of(files: &[File]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update((file.path.len() as u64).to_le_bytes());
+        hash.update(file.path.as_bytes());
+        hash.update(file.sha256.as_bytes());
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,297 @@
+//! Model versions to the real MLflow server and back, through cuts, and again without a second copy.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::place::{Place, peer, told};
+
+const START_LIMIT: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The real `mlflow server`, ended with the test.
+struct Mlflow {
+    server: Child,
+    port: u16,
+}
+
+impl Mlflow {
+    fn start(place: &Place) -> Self {
+        let folder = place.path("mlflow");
+        std::fs::create_dir_all(&folder).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut command = Command::new(peer("mlflow"));
+        command
+            .args(["server", "--host", "127.0.0.1", "--workers", "1", "--port"])
+            .arg(port.to_string())
+            .args(["--backend-store-uri", "sqlite:///mlflow.db"])
+            .args(["--artifacts-destination", "artifacts"])
+            .current_dir(&folder)
+            .env("MLFLOW_DISABLE_TELEMETRY", "true")
+            .env_remove("MLFLOW_TRACKING_URI")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let server = command
+            .spawn()
+            .expect("mlflow is installed: run `make test`");
+        let begun = Instant::now();
+        while !healthy(port) {
+            assert!(begun.elapsed() < START_LIMIT, "mlflow does not come up");
+            std::thread::sleep(POLL);
+        }
+        Self { server, port }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn python(&self, place: &Place, script: &str) -> String {
+        let output = Command::new(peer("python"))
+            .args(["-W", "ignore", "-c", script])
+            .current_dir(place.path("mlflow"))
+            .env("MLFLOW_TRACKING_URI", self.url())
+            .env("MLFLOW_DISABLE_TELEMETRY", "true")
+            .env("GIT_PYTHON_REFRESH", "quiet")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Mlflow {
+    /// The server's workers are processes of their own.
+    fn drop(&mut self) {
+        let group = format!("-{}", self.server.id());
+        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        let _ = self.server.wait();
+    }
+}
+
+fn healthy(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains("200 OK"))
+}
+
+/// A way to the server that is cut after so many bytes to it, until it is mended.
+struct Cut {
+    port: u16,
+    left: Arc<AtomicI64>,
+}
+
+impl Cut {
+    fn before(port: u16, bytes: i64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let left = Arc::new(AtomicI64::new(bytes));
+        let own = listener.local_addr().unwrap().port();
+        let budget = left.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
+                    continue;
+                };
+                let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let budget = budget.clone();
+                std::thread::spawn(move || pass(&up, &down, Some(&budget)));
+                std::thread::spawn(move || pass(&server, &client, None));
+            }
+        });
+        Self { port: own, left }
+    }
+
+    fn mend(&self) {
+        self.left.store(i64::MAX / 2, Ordering::SeqCst);
+    }
+}
+
+fn pass(mut from: &TcpStream, mut to: &TcpStream, budget: Option<&AtomicI64>) {
+    let mut piece = [0_u8; 16 * 1024];
+    while let Ok(read) = from.read(&mut piece) {
+        let spent = budget
+            .is_some_and(|left| left.fetch_sub(i64::try_from(read).unwrap(), Ordering::SeqCst) < 0);
+        if read == 0 || spent || to.write_all(&piece[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+const LOG_AND_REGISTER: &str = r#"
+import mlflow, numpy as np
+from mlflow import MlflowClient
+from sklearn.linear_model import LinearRegression
+mlflow.set_experiment("birds")
+x = np.arange(20.0).reshape(-1, 1)
+with mlflow.start_run(run_name="first") as run:
+    mlflow.log_param("kind", "linear")
+    for step in range(3):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)
+    mlflow.log_metric("nan", float("inf"))
+    mlflow.sklearn.log_model(LinearRegression().fit(x, 2 * x), name="model", input_example=x[:2], registered_model_name="birds")
+MlflowClient().set_registered_model_alias("birds", "prod", 1)
+print(run.info.run_id)
+"#;
+
+/// One server for both: it takes longer to start than everything else here.
+#[test]
+fn versions_travel_to_an_mlflow_server_and_back() {
+    let place = Place::new();
+    let mlflow = Mlflow::start(&place);
+    a_version_comes_with_its_run_and_goes_out_again_only_once(&place, &mlflow);
+    a_push_that_is_cut_is_completed_by_the_next_one(&place, &mlflow);
+}
+
+fn a_version_comes_with_its_run_and_goes_out_again_only_once(place: &Place, mlflow: &Mlflow) {
+    let here = place.path("mlflow");
+    let said = mlflow.python(place, LOG_AND_REGISTER);
+    // Behind what the client itself says.
+    let run_id = said.lines().last().unwrap().to_owned();
+
+    // Which kind of server it is, it says itself.
+    let added = place.json(&here, &["remotes", "add", "team", &mlflow.url()]);
+    assert_eq!(added["kind"], "mlflow");
+    let health = place.json(&here, &["remotes", "test", "team"]);
+    let server = health["server"].as_str().unwrap();
+    assert!(server.starts_with("MLflow 3."), "{health}");
+    let found = place.json(&here, &["models", "search", "team", "bir"]);
+    assert_eq!(found[0]["address"], "team:birds");
+    assert_eq!(found[0]["aliases"]["prod"], "1");
+
+    let first = place.json(&here, &["models", "pull", "team:birds@prod"]);
+    assert_eq!(
+        (&first["version"], &first["new"]),
+        (&1.into(), &true.into())
+    );
+    let again = place.json(&here, &["models", "pull", "team:birds/1"]);
+    assert_eq!(
+        (&again["version"], &again["new"]),
+        (&1.into(), &false.into())
+    );
+    let run = place.json(&here, &["runs", "show", &run_id]);
+    assert_eq!(
+        run["row"]["run_id"],
+        run_id.as_str(),
+        "one id everywhere: {run}"
+    );
+
+    // Back to where it came from: the run is there already, the files are the same.
+    let pushed = place.json(
+        &here,
+        &[
+            "models", "push", "birds/1", "team", "--as", "owls", "--alias", "prod",
+        ],
+    );
+    assert_eq!(
+        (&pushed["address"], &pushed["new"]),
+        (&"team:owls/1".into(), &true.into())
+    );
+    let pushed = place.json(
+        &here,
+        &["models", "push", "birds/1", "team", "--as", "owls"],
+    );
+    assert_eq!(
+        (&pushed["address"], &pushed["new"]),
+        (&"team:owls/1".into(), &false.into())
+    );
+    let said = mlflow.python(
+        place,
+        r#"
+import mlflow, numpy as np
+from mlflow import MlflowClient
+model = mlflow.pyfunc.load_model("models:/owls@prod")
+print(model.predict(np.array([[21.0]])).ravel()[0].round(6))
+c = MlflowClient()
+print(len(c.search_model_versions("name = 'owls'")), len(c.search_runs(["0", "1"])), len(c.search_logged_models(["1"])))
+print(c.get_model_version("owls", 1).run_id)
+"#,
+    );
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "42.0");
+    assert_eq!(
+        lines[1], "1 1 2",
+        "one version, one run, a logged model for each name"
+    );
+    assert_eq!(lines[2], run_id);
+}
+
+/// A model with a file that is large enough to be cut, registered here.
+fn register_large(place: &Place, folder: &Path) {
+    let script = r#"
+import mlflow, numpy as np
+from sklearn.linear_model import LinearRegression
+x = np.arange(20.0).reshape(-1, 1)
+mlflow.sklearn.save_model(LinearRegression().fit(x, 2 * x), "large")
+open("large/ballast.bin", "wb").write(bytes(range(256)) * 16384)
+"#;
+    std::fs::create_dir_all(folder).unwrap();
+    let output = Command::new(peer("python"))
+        .args(["-W", "ignore", "-c", script])
+        .current_dir(folder)
+        .env("MLFLOW_DISABLE_TELEMETRY", "true")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    place.text(folder, &["models", "register", "large", "--name", "large"]);
+}
+
+fn a_push_that_is_cut_is_completed_by_the_next_one(place: &Place, mlflow: &Mlflow) {
+    let here = place.path("mlflow");
+    register_large(place, &here);
+    let cut = Cut::before(mlflow.port, 1_000_000);
+    let url = format!("http://127.0.0.1:{}", cut.port);
+    place.text(
+        &here,
+        &["remotes", "add", "shaky", &url, "--kind", "mlflow"],
+    );
+    let failed = place.run(&here, &["models", "push", "large/1", "shaky"]);
+    assert!(!failed.status.success(), "{}", told(&failed));
+    let said = told(&failed);
+    assert!(
+        said.contains("broke off") || said.contains("try again"),
+        "{said}"
+    );
+    cut.mend();
+    let nothing = place.json(&here, &["models", "search", "shaky", "large"]);
+    assert_eq!(
+        nothing[0]["latest"],
+        serde_json::Value::Null,
+        "no half version is visible: {nothing}"
+    );
+    let pushed = place.json(&here, &["models", "push", "large/1", "shaky"]);
+    assert_eq!(
+        (&pushed["address"], &pushed["new"]),
+        (&"shaky:large/1".into(), &true.into())
+    );
+    let said = mlflow.python(
+        place,
+        r#"
+import mlflow, os
+from mlflow import MlflowClient
+path = mlflow.artifacts.download_artifacts("models:/large/1")
+print(open(os.path.join(path, "ballast.bin"), "rb").read() == bytes(range(256)) * 16384)
+print(len(MlflowClient().search_logged_models(["0"])))
+"#,
+    );
+    assert_eq!(
+        said, "True\n1\n",
+        "whole, and one logged model in spite of two tries"
+    );
+}
