@@ -58,6 +58,10 @@ pub enum Error {
         script: String,
         names: String,
     },
+    #[error("there is no Slurm on {0}")]
+    NoSlurm(String),
+    #[error("Slurm on {host}: {said}")]
+    Slurm { host: String, said: String },
     #[error("the disk of {host} is full")]
     FullThere { host: String },
     #[error(
@@ -129,6 +133,9 @@ impl Error {
             )),
             Self::Imports { .. } => Report::new(Code::Failed, "environment.imports", text)
                 .hint("add the packages to the requirements file"),
+            Self::NoSlurm(_) => Report::new(Code::Missing, "slurm.none", text)
+                .hint("name a login node that has `sbatch`"),
+            Self::Slurm { .. } => Report::new(Code::Failed, "slurm.refused", text),
             Self::FullThere { .. } => Report::new(Code::Failed, "ssh.disk_full", text)
                 .hint("make room there, or give the host another folder"),
             Self::Damaged { .. } => {

@@ -1,4 +1,5 @@
-//! Runs a command somewhere, supervised: as a process or in Docker; and makes the Python environments to run it in.
+//! Runs a command somewhere, supervised: as a process, in Docker, on another machine or in a cluster's queue; and makes the
+//! Python environments to run it in.
 //!
 //! A job is a folder. Its supervisor is a process of its own that outlives whoever started it; the lock that it holds
 //! is the truth about whether it lives. The crate deliberately does not know pipelines, runs or the store. Start with
@@ -12,6 +13,7 @@ mod folder;
 mod log;
 mod process;
 mod requirements;
+pub mod slurm;
 mod spec;
 pub mod ssh;
 mod start;
@@ -21,7 +23,9 @@ mod supervise;
 
 pub use error::{Error, Result};
 pub use log::{LogChunk, log, log_size};
+pub use slurm::SlurmSpec;
 pub use spec::{Command, DockerSpec, Image, JobSpec, Mount, RemoteEnvironment, RemoteSpec, Target};
+pub use ssh::{Host, SshHost};
 pub use start::start;
 pub use state::{Ended, JobState, Outcome, list, reconcile, state, wait};
 pub use stop::{remove, stop};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lapwing_core::JobId;
 use serde::{Deserialize, Serialize};
 
+use crate::slurm::SlurmSpec;
 use crate::ssh::Host;
 
 /// One command to run under a supervisor. Its file is readable by its owner only: the environment may hold tokens.
@@ -27,7 +28,7 @@ impl JobSpec {
     /// True when the command lives on without its supervisor, somewhere where a later one finds it again.
     #[must_use]
     pub(crate) fn is_remote(&self) -> bool {
-        matches!(self.target, Target::Ssh(_))
+        matches!(self.target, Target::Ssh(_) | Target::Slurm(_))
     }
 
     #[must_use]
@@ -48,6 +49,7 @@ pub enum Target {
     Process,
     Docker(DockerSpec),
     Ssh(RemoteSpec),
+    Slurm(SlurmSpec),
 }
 
 /// A command on another machine, and what travels there and back.
@@ -68,6 +70,21 @@ pub struct RemoteSpec {
     /// reaches them through the connection, and its variable names the port there.
     #[serde(default)]
     pub tunnels: Vec<String>,
+}
+
+impl RemoteSpec {
+    /// Nothing travels.
+    #[must_use]
+    pub fn new(host: Host, root: PathBuf) -> Self {
+        Self {
+            host,
+            root,
+            files: Vec::new(),
+            outputs: Vec::new(),
+            environment: None,
+            tunnels: Vec::new(),
+        }
+    }
 }
 
 /// A Python environment to be made there by `uv`, once for each content.

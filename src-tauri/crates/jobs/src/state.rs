@@ -71,6 +71,10 @@ pub enum Outcome {
     NotFetched {
         why: String,
     },
+    /// The cluster ended it for reasons of its own, in its own word: `PREEMPTED`, `NODE_FAIL`.
+    Evicted {
+        state: String,
+    },
     /// The supervisor died and left no result; or the other machine knows nothing of the command any more.
     Lost,
 }
@@ -88,6 +92,10 @@ impl fmt::Display for Outcome {
             Self::NotFetched { why } => {
                 write!(f, "its outputs could not be brought home: {why}")
             }
+            Self::Evicted { state } if state == "PREEMPTED" => f.write_str(
+                "its place in the cluster was taken by a more important job (PREEMPTED)",
+            ),
+            Self::Evicted { state } => write!(f, "the cluster could not go on with it ({state})"),
             Self::Lost => f.write_str("its supervisor ended without leaving a result"),
         }
     }

@@ -28,7 +28,8 @@ pub fn supervise(folder: &Path) -> Result<()> {
     let outcome = match &spec.target {
         Target::Process => process::run(&folder, &spec),
         Target::Docker(docker) => docker::run_job(&folder, &spec, docker),
-        Target::Ssh(remote) => ssh::run_job(&folder, &spec, remote),
+        Target::Ssh(remote) => ssh::run_job(&folder, &spec, remote, None),
+        Target::Slurm(slurm) => ssh::run_job(&folder, &spec, &slurm.remote, Some(slurm)),
     };
     let started = match folder.read(&folder.state())? {
         Some(JobState::Running { started, .. }) => Some(started),
@@ -57,8 +58,10 @@ pub fn supervise(folder: &Path) -> Result<()> {
         // After the result is written: nothing that goes wrong here can change it.
         docker::discard(&spec);
     }
-    if let Target::Ssh(remote) = &spec.target {
-        ssh::discard(&folder, &spec, remote);
+    match &spec.target {
+        Target::Ssh(remote) => ssh::discard(&folder, &spec, remote),
+        Target::Slurm(slurm) => ssh::discard(&folder, &spec, &slurm.remote),
+        Target::Process | Target::Docker(_) => {}
     }
     Ok(())
 }

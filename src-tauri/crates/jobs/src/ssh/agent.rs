@@ -39,8 +39,9 @@ pub struct Machine {
 /// What happened to the command there, since a byte of its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
-    Exit(Exit),
-    /// Nothing there knows of it: the machine was started anew, or somebody removed it.
+    /// The command's own end, and the scheduler's word about it.
+    Exit(Exit, String),
+    /// It left no end: the machine was started anew, or somebody removed it. What the scheduler says, if there is one.
     Gone(String),
 }
 
@@ -188,7 +189,10 @@ fn frames(reader: &mut dyn BufRead, to: &mut dyn Listen) -> Result<Option<Told>>
                 }
             }
             "state" => to.state(rest)?,
-            "exit" => return Ok(exit(rest).map(Told::Exit)),
+            "exit" => {
+                let (code, state) = rest.split_once(' ').unwrap_or((rest, ""));
+                return Ok(exit(code).map(|exit| Told::Exit(exit, state.to_owned())));
+            }
             "gone" => return Ok(Some(Told::Gone(rest.to_owned()))),
             // `alive`, and what a later version may say.
             _ => {}

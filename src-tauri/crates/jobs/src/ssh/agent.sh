@@ -5,7 +5,7 @@
 #
 #   FOLDER/files/ab/abcd…      contents by their SHA-256
 #   FOLDER/environments/HASH   Python environments
-#   FOLDER/jobs/ID/            tree, command.sh, pid, output.log, exit
+#   FOLDER/jobs/ID/            tree, command.sh, pid or slurm-id, output.log, exit
 set -u
 [ -z "${LC_ALL+set}" ] || LAPWING_LC_ALL=$LC_ALL
 export LC_ALL=C
@@ -205,8 +205,14 @@ wrap() {
     (in_own_session sh "$base/$agent" "$base" limit "$1" "$2" "$child" </dev/null >/dev/null 2>&1) &
     clock=$!
   fi
+  # A scheduler or a shutdown tells us, and we tell the command.
+  trap 'kill -TERM "-$child" 2>/dev/null' TERM
   wait "$child"
   code=$?
+  while kill -0 "$child" 2>/dev/null; do
+    wait "$child"
+    code=$?
+  done
   [ -z "$clock" ] || kill -KILL "-$clock" 2>/dev/null
   # What it left behind in its group would go on unseen.
   kill -KILL "-$child" 2>/dev/null
@@ -216,6 +222,45 @@ wrap() {
 end() {
   [ ! -e timed-out ] || set -- timeout
   until echo "$1" 1<>exit.new && mv exit.new exit; do sleep 5; done
+}
+
+# Gives the job to Slurm; stdin: options of sbatch, one a line. The comment finds it again.
+submit() {
+  cd "jobs/$1" || exit 70
+  [ ! -e slurm-id ] || return 0
+  jobs=$(bounded squeue -h -u "$(id -un)" -o '%i %k') || exit 76
+  slurm_id=$(echo "$jobs" | while read -r number comment; do [ "$comment" != "lapwing-$1" ] || echo "$number"; done | head -n 1)
+  if [ -z "$slurm_id" ]; then
+    printf '#!/bin/sh\nexec sh "%s" "%s" wrap "%s" "%s"\n' "$base/$agent" "$base" "$1" "$2" >batch.sh || exit 70
+    set -- "--comment=lapwing-$1" --parsable --no-requeue --open-mode=append "--output=$base/jobs/$1/wrap.log" "--chdir=$base/jobs/$1"
+    while IFS= read -r option; do set -- "$@" "$option"; done
+    # A cluster of several names itself behind a semicolon.
+    slurm_id=$(bounded sbatch "$@" batch.sh) || exit 76
+    slurm_id=${slurm_id%%;*}
+  fi
+  echo "$slurm_id" >slurm-id.new && mv slurm-id.new slurm-id || exit 70
+}
+
+# A scheduler that does not answer hangs its clients for minutes.
+bounded() {
+  if command -v timeout >/dev/null 2>&1; then timeout 60 "$@"; else "$@"; fi
+}
+
+# `STATE REASON` as Slurm says, `UNKNOWN …` when it does not know the job any more, nothing when it does not answer.
+slurm_state() {
+  if said=$(bounded squeue -h -t all -j "$1" -o '%T %r' 2>&1); then
+    [ -z "$said" ] || { echo "$said" | head -n 1; return 0; }
+  else
+    case $said in *"Invalid job id"*) ;; *) return 1 ;; esac
+  fi
+  said=$(bounded sacct -n -X -P -j "$1" -o State 2>/dev/null | head -n 1)
+  echo "${said:-UNKNOWN}"
+}
+
+slurm_ended() {
+  case $1 in
+    PENDING* | CONFIGURING* | RUNNING* | COMPLETING* | SUSPENDED* | STOPPED* | REQUEUE* | RESIZING* | SIGNALING* | STAGE_OUT* | SPECIAL_EXIT*) return 1 ;;
+  esac
 }
 
 # Ends the command when its time is over.
@@ -233,15 +278,19 @@ lives() {
   [ "$(born "$wrapper")" = "$wrapper_born" ]
 }
 
-# Tells what happens from byte OFFSET of the log on, in frames: `log N` and N bytes, `alive`, `exit CODE`, `gone`.
+# Tells what happens from byte OFFSET of the log on, in frames: `log N` and N bytes, `state WORDS`, `alive`,
+# `exit CODE STATE`, `gone STATE`.
 follow() {
   cd "jobs/$1" 2>/dev/null || { echo gone; return 0; }
-  offset=$2 quiet=0
+  offset=$2 quiet=0 slurm_id='' state='' late=0 asked=0
+  [ ! -e slurm-id ] || read -r slurm_id <slurm-id
   while :; do
     code=
     [ ! -e exit ] || read -r code <./exit
     alive=1
-    [ -n "$code" ] || lives || alive=
+    if [ -z "$code" ]; then
+      if [ -n "$slurm_id" ]; then scheduled; else lives || alive=; fi
+    fi
     size=$(wc -c 2>/dev/null <output.log || echo 0)
     size=$((size))
     if [ "$size" -gt "$offset" ]; then
@@ -249,9 +298,13 @@ follow() {
       tail -c "+$((offset + 1))" output.log | head -c "$((size - offset))"
       offset=$size quiet=0
     fi
-    [ -z "$code" ] || { echo "exit $code"; return 0; }
+    if [ -n "$code" ]; then
+      [ -z "$slurm_id" ] || [ "$code" = 0 ] || last_word
+      echo "exit $code $state"
+      return 0
+    fi
     if [ -z "$alive" ] && [ ! -e exit ]; then
-      echo gone
+      echo "gone $state"
       return 0
     fi
     quiet=$((quiet + 1))
@@ -261,11 +314,42 @@ follow() {
   done
 }
 
+# Asks the scheduler now and then. A shared file system may show the end marker some time after Slurm says the end.
+scheduled() {
+  now=$(date +%s)
+  [ "$now" -ge "$asked" ] || return 0
+  asked=$((now + 2))
+  said=$(slurm_state "$slurm_id") || said='UNREACHABLE'
+  [ "$said" = "$state" ] || echo "state $said"
+  state=$said
+  [ "$state" != UNREACHABLE ] && slurm_ended "$state" || return 0
+  late=$((late + 1))
+  [ "$late" -lt 8 ] || alive=
+}
+
+# Why a command failed is known to the scheduler a moment later: out of memory, out of time, or its place was taken.
+last_word() {
+  tries=0
+  until said=$(slurm_state "$slurm_id") && slurm_ended "$said" || [ "$tries" -ge 20 ]; do
+    tries=$((tries + 1))
+    rest 0.5
+  done
+  state=$said
+}
+
 # Ends the command with everything that it started.
 stop() {
   cd "jobs/$1" 2>/dev/null || return 0
   # Nobody starts it from here on.
-  if mkdir claimed 2>/dev/null; then echo cancelled >./exit; return 0; fi
+  if mkdir claimed 2>/dev/null; then
+    echo cancelled >./exit
+    [ -e slurm-id ] || return 0
+  fi
+  if [ -e slurm-id ]; then
+    read -r slurm_id <slurm-id
+    bounded scancel "$slurm_id"
+    return
+  fi
   tries=0
   until [ -e pid ] || [ "$tries" -ge 50 ]; do tries=$((tries + 1)); rest 0.1; done
   read -r child child_born wrapper wrapper_born <pid 2>/dev/null || return 0
@@ -277,6 +361,11 @@ stop() {
   tries=0
   while [ ! -e exit ] && [ "$tries" -lt 50 ] && lives; do tries=$((tries + 1)); rest 0.1; done
   return 0
+}
+
+# What was said beside the log: by the scheduler, or by the shell.
+explain() {
+  tail -c 4000 "jobs/$1/wrap.log" 2>/dev/null || :
 }
 
 # `DIGEST  PATH` of every file beneath the paths named on stdin.

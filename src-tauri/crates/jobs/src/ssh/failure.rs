@@ -10,6 +10,8 @@ const SSH_FAILED: i32 = 255;
 const DAMAGED: i32 = 74;
 /// No `uv`, or one that does not run there.
 const NO_UV: i32 = 72;
+/// Slurm refused.
+const SLURM: i32 = 76;
 /// The agent is not there (any more).
 const NO_COMMAND: [i32; 2] = [2, 127];
 
@@ -21,6 +23,14 @@ pub(super) fn of(host: &Host, code: Option<i32>, said: &str) -> Error {
         Some(DAMAGED) => Error::Damaged {
             host: name,
             path: said.to_owned(),
+        },
+        Some(SLURM) => Error::Slurm {
+            host: name,
+            said: last_lines(
+                &said
+                    .replace("sbatch: error: ", "")
+                    .replace("squeue: error: ", ""),
+            ),
         },
         Some(NO_UV) => Error::NoUvThere { host: name },
         Some(code) if NO_COMMAND.contains(&code) && said.contains("agent-") => Error::NoAgent(name),

@@ -13,8 +13,9 @@ use super::host::Host;
 use super::memory::Memory;
 use super::{environment, fetch, tunnel, upload};
 use crate::folder::Folder;
+use crate::slurm::SlurmSpec;
 use crate::state::{JobState, Outcome};
-use crate::{Error, JobSpec, RemoteSpec, Result};
+use crate::{Error, JobSpec, RemoteSpec, Result, slurm};
 
 /// Between two tries to reach a host: the first is short, and none is longer than the last.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -24,11 +25,17 @@ const POLL: Duration = Duration::from_millis(50);
 const SIGNALLED: i32 = 128;
 const LAST_SIGNAL: i32 = 64;
 
-pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, remote: &RemoteSpec) -> Result<Outcome> {
+pub(crate) fn run_job(
+    folder: &Folder,
+    spec: &JobSpec,
+    remote: &RemoteSpec,
+    slurm: Option<&SlurmSpec>,
+) -> Result<Outcome> {
     let job = Job {
         folder,
         spec,
         remote,
+        slurm,
         agent: Agent::new(&remote.host)?,
     };
     job.run()
@@ -55,6 +62,7 @@ struct Job<'a> {
     folder: &'a Folder,
     spec: &'a JobSpec,
     remote: &'a RemoteSpec,
+    slurm: Option<&'a SlurmSpec>,
     agent: Agent,
 }
 
@@ -65,7 +73,10 @@ impl Job<'_> {
             if !memory.greeted {
                 // The first time a person waits for the answer: what is wrong is said at once.
                 self.say_why(&format!("connecting to {}", self.agent.host.name()))?;
-                self.agent.greet(Some(&self.folder.cancel()))?;
+                let machine = self.agent.greet(Some(&self.folder.cancel()))?;
+                if self.slurm.is_some() && machine.slurm.is_none() {
+                    return Err(Error::NoSlurm(self.agent.host.name().to_owned()));
+                }
                 memory.greeted = true;
                 memory.keep(self.folder)?;
             }
@@ -187,49 +198,92 @@ impl Job<'_> {
         if cancel.exists() {
             return self.cancel(log_start);
         }
-        let limit = self.spec.timeout_seconds.unwrap_or_default().to_string();
         self.agent.greet(None)?;
-        self.agent.tell("start", &[&id, &limit], None, b"")?;
-        self.runs(log_start)?;
-        let mut log = Log::open(self.folder)?;
-        let offset = self.log_size()?.saturating_sub(log_start);
-        match self
-            .agent
-            .follow(&self.spec.id, offset, Some(&cancel), &mut log)
-        {
-            Ok(told) => Ok(self.outcome(&told)),
+        self.begin(&id)?;
+        if self.slurm.is_none() {
+            self.runs(log_start)?;
+        }
+        match self.follow(log_start, Some(&cancel)) {
+            Ok(told) => self.outcome(&told, log_start),
             Err(Error::Cancelled) => self.cancel(log_start),
             Err(error) => Err(error),
         }
+    }
+
+    /// Done twice, it changes nothing.
+    fn begin(&self, id: &str) -> Result<()> {
+        let limit = self.spec.timeout_seconds.unwrap_or_default().to_string();
+        match self.slurm {
+            None => self.agent.tell("start", &[id, &limit], None, b"")?,
+            Some(slurm) => {
+                let options = slurm.options(&self.spec.title)?;
+                self.agent
+                    .tell("submit", &[id, &limit], None, options.as_bytes())?
+            }
+        };
+        Ok(())
+    }
+
+    fn follow(&self, log_start: u64, cancel: Option<&Path>) -> Result<Told> {
+        let mut log = Log::open(self.folder)?;
+        let offset = self.log_size()?.saturating_sub(log_start);
+        let mut listener = Listener {
+            job: self,
+            log: &mut log,
+            log_start,
+        };
+        self.agent
+            .follow(&self.spec.id, offset, cancel, &mut listener)
     }
 
     /// Ends it there, and reads the log's tail.
     fn cancel(&self, log_start: u64) -> Result<Outcome> {
         self.agent.greet(None)?;
         self.agent.tell("stop", &[&self.id()], None, b"")?;
-        let mut log = Log::open(self.folder)?;
-        let offset = self.log_size()?.saturating_sub(log_start);
-        self.agent.follow(&self.spec.id, offset, None, &mut log)?;
+        self.follow(log_start, None)?;
         Ok(Outcome::Cancelled)
     }
 
-    fn outcome(&self, told: &Told) -> Outcome {
-        match told {
-            Told::Exit(Exit::Code(0)) => Outcome::Succeeded,
-            Told::Exit(Exit::Code(code))
-                if (SIGNALLED + 1..=SIGNALLED + LAST_SIGNAL).contains(code) =>
-            {
+    fn outcome(&self, told: &Told, log_start: u64) -> Result<Outcome> {
+        let (own, state) = match told {
+            Told::Exit(exit, state) => (Some(self.own_outcome(*exit)), state),
+            Told::Gone(state) => (None, state),
+        };
+        let said = match &own {
+            Some(Outcome::Cancelled) => String::new(),
+            // A short one may have ended before the scheduler was asked again.
+            Some(_) => self.runs(log_start).map(|()| String::new())?,
+            None => self.explain()?,
+        };
+        Ok(match self.slurm {
+            Some(slurm) => slurm::outcome(own, state, &said, slurm),
+            None => own.unwrap_or(Outcome::Lost),
+        })
+    }
+
+    fn own_outcome(&self, exit: Exit) -> Outcome {
+        match exit {
+            Exit::Code(0) => Outcome::Succeeded,
+            Exit::Code(code) if (SIGNALLED + 1..=SIGNALLED + LAST_SIGNAL).contains(&code) => {
                 Outcome::Signalled {
                     signal: code - SIGNALLED,
                 }
             }
-            Told::Exit(Exit::Code(code)) => Outcome::Failed { code: *code },
-            Told::Exit(Exit::TimedOut) => Outcome::TimedOut {
+            Exit::Code(code) => Outcome::Failed { code },
+            Exit::TimedOut => Outcome::TimedOut {
                 seconds: self.spec.timeout_seconds.unwrap_or_default(),
             },
-            Told::Exit(Exit::Cancelled) => Outcome::Cancelled,
-            Told::Gone(_) => Outcome::Lost,
+            Exit::Cancelled => Outcome::Cancelled,
         }
+    }
+
+    /// What the scheduler or the shell said about a command that left no end.
+    fn explain(&self) -> Result<String> {
+        let said = self.agent.tell("explain", &[&self.id()], None, b"")?;
+        if !said.trim().is_empty() {
+            Log::open(self.folder)?.log(said.as_bytes())?;
+        }
+        Ok(said)
     }
 
     /// The outputs of everything that ended by itself: a failed training's files are worth as much as they are here.
@@ -385,14 +439,27 @@ impl Log {
                 .open(folder.output())?,
         })
     }
-}
 
-impl Listen for Log {
     fn log(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.file.write_all(bytes)?)
     }
+}
 
-    fn state(&mut self, _: &str) -> Result<()> {
-        Ok(())
+struct Listener<'a> {
+    job: &'a Job<'a>,
+    log: &'a mut Log,
+    log_start: u64,
+}
+
+impl Listen for Listener<'_> {
+    fn log(&mut self, bytes: &[u8]) -> Result<()> {
+        self.log.log(bytes)
+    }
+
+    fn state(&mut self, words: &str) -> Result<()> {
+        match slurm::waits(words) {
+            Some(why) => self.job.say_why(&why),
+            None => self.job.runs(self.log_start),
+        }
     }
 }

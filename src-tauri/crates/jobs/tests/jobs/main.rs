@@ -8,6 +8,8 @@
 mod docker;
 mod environment;
 mod process;
+mod slurm;
+mod slurmd;
 mod ssh;
 mod ssh_python;
 mod sshd;

@@ -14,15 +14,18 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Option<Self> {
-        let sshd = Sshd::start()?;
+        Some(Self::with(Sshd::start()?))
+    }
+
+    pub fn with(sshd: Sshd) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::at(folder.path().join("workspace"));
         std::fs::create_dir(folder.path().join("project")).unwrap();
-        Some(Self {
+        Self {
             sshd,
             folder,
             workspace,
-        })
+        }
     }
 
     pub fn project(&self) -> std::path::PathBuf {
@@ -33,12 +36,9 @@ impl Bench {
         let mut spec = shell(script);
         spec.cwd = self.project();
         spec.target = Target::Ssh(RemoteSpec {
-            host: self.sshd.host(),
-            root: self.project(),
             files: files.iter().map(ToString::to_string).collect(),
             outputs: outputs.iter().map(ToString::to_string).collect(),
-            environment: None,
-            tunnels: Vec::new(),
+            ..RemoteSpec::new(self.sshd.host(), self.project())
         });
         spec
     }

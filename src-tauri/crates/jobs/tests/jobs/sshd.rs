@@ -40,6 +40,11 @@ pub fn key(path: &Path) {
 impl Sshd {
     /// Without an `sshd` on this machine these tests cannot say anything.
     pub fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// With more lines for its configuration.
+    pub fn start_with(more: &str) -> Option<Self> {
         let Some(program) = program() else {
             eprintln!("skipped: there is no sshd on this machine");
             return None;
@@ -62,7 +67,7 @@ impl Sshd {
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {dir}/host_key\nAuthorizedKeysFile {dir}/authorized_keys\n\
              PidFile {dir}/sshd.pid\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             StrictModes no\nPermitRootLogin yes\nMaxStartups 100\nMaxSessions 100\n",
+             StrictModes no\nPermitRootLogin yes\nMaxStartups 100\nMaxSessions 100\n{more}\n",
             dir = folder.path().display()
         );
         std::fs::write(at("sshd_config"), config).unwrap();
