@@ -1,3 +1,5 @@
+import { Download } from "lucide-react";
+import { useState } from "react";
 import { useCommand } from "../api/client";
 import type { ModelRow } from "../api/generated";
 import { plural } from "../shared/format";
@@ -5,6 +7,7 @@ import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { type Column, Table } from "../shared/Table";
 import { Button, Page, Tag, Time } from "../shared/ui";
+import { RegistryDialog } from "./Registry";
 
 const COLUMNS: Column<ModelRow>[] = [
   {
@@ -71,8 +74,14 @@ function AliasesOf({ row }: { row: ModelRow }) {
 export function Models() {
   const place = usePlace();
   const rows = useCommand("models.list", {});
+  const [browsing, setBrowsing] = useState(false);
+  const actions = (
+    <Button kind="ghost" icon={Download} onClick={() => setBrowsing(true)}>
+      From a registry
+    </Button>
+  );
   return (
-    <Page title="Models" note={rows.data ? plural(rows.data.length, "model") : null} flush>
+    <Page title="Models" note={rows.data ? plural(rows.data.length, "model") : null} flush actions={actions}>
       <Asked query={rows}>
         {(answer) =>
           answer.length === 0 ? (
@@ -98,6 +107,7 @@ export function Models() {
           )
         }
       </Asked>
+      <RegistryDialog open={browsing} onOpenChange={setBrowsing} />
     </Page>
   );
 }

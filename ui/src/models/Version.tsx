@@ -1,4 +1,4 @@
-import { Rocket, Tag as TagIcon, X } from "lucide-react";
+import { Rocket, Tag as TagIcon, Upload, X } from "lucide-react";
 import { useState } from "react";
 import { useCommand } from "../api/client";
 import type { VersionDetail } from "../api/generated";
@@ -10,6 +10,7 @@ import { Button, CopyButton, Facts, Id, Page, Section, State, Tabs, Tag, Time, T
 import { Columns } from "./Columns";
 import { DeployDialog } from "./Deploy";
 import { safetyTone } from "./metrics";
+import { PushDialog } from "./Push";
 import { RemoveAlias, SetAlias } from "./SetAlias";
 import "../shared/detail.css";
 import "./models.css";
@@ -27,6 +28,7 @@ export function Version({ name, version }: { name: string; version: number }) {
   const detail = useCommand("models.version", { name, version });
   const [naming, setNaming] = useState(false);
   const [deploying, setDeploying] = useState(false);
+  const [pushing, setPushing] = useState(false);
   const [removing, setRemoving] = useState<string | null>(null);
   const tab = place.search.tab ?? "about";
   return (
@@ -59,6 +61,9 @@ export function Version({ name, version }: { name: string; version: number }) {
         <>
           <Button kind="ghost" icon={TagIcon} disabled={!model.data} onClick={() => setNaming(true)}>
             Set alias
+          </Button>
+          <Button kind="ghost" icon={Upload} disabled={!detail.data} onClick={() => setPushing(true)}>
+            Push
           </Button>
           <Button kind="primary" icon={Rocket} disabled={!detail.data} onClick={() => setDeploying(true)}>
             Deploy
@@ -95,6 +100,7 @@ export function Version({ name, version }: { name: string; version: number }) {
         <SetAlias model={model.data} version={version} open={naming} onOpenChange={setNaming} />
       ) : null}
       <RemoveAlias name={name} alias={removing} version={version} onClose={() => setRemoving(null)} />
+      <PushDialog name={name} version={version} open={pushing} onOpenChange={setPushing} />
       <DeployDialog
         model={`models:/${name}/${version}`}
         name={name}

@@ -225,6 +225,29 @@ function node(
 }
 
 export const deploymentAnswers: Some = {
+  "models.push": ({ model, remote }) => ({
+    address: `${remote}:${model}`,
+    new: true,
+    files: 7,
+    bytes: 183_402,
+  }),
+  "models.pull": ({ address }) => ({ name: "churn", version: 4, origin: `${address}/4`, new: true }),
+  "models.search_remote": ({ remote, text }) => {
+    const there: [string, string, number | null, Record<string, string>][] = [
+      ["churn", "Who leaves within a month", 4, { prod: "3" }],
+      ["credit-risk-of-small-businesses-in-rural-areas-second-try", "", 12, {}],
+      ["empty", "", null, {}],
+    ];
+    return there
+      .filter(([name]) => name.includes(text))
+      .map(([name, description, latest, aliases]) => ({
+        name,
+        description,
+        latest,
+        aliases,
+        address: `${remote}:${name}`,
+      }));
+  },
   "models.list": (): Commands["models.list"]["answer"] => [
     {
       name: "flight-delays",

@@ -651,6 +651,12 @@ export const answers: Answers = {
     stages: stages.length ? stages : ["train", "evaluate"],
   }),
   "pipeline.stop": () => ({}),
+  "pipeline.export": ({ engine }) => ({
+    file: engine === "airflow" ? "flight_delays.py" : "flight-delays.yaml",
+    text: "# four tasks: clean, features, train, evaluate\n",
+    notes: ["The stages run with /bin/bash in the project’s folder."],
+    written: null,
+  }),
   "jobs.list": ({ run_id }) => jobs().filter((row) => run_id === null || row.run_id === run_id),
   "jobs.get": ({ id }) => jobs().find((row) => row.id === id) ?? job(id, id, "succeeded", HOUR, 1000),
   "jobs.log": ({ id, from }) => log(from, id !== "job-train"),

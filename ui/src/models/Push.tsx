@@ -1,0 +1,97 @@
+import { useState } from "react";
+import { useAction, useCommand } from "../api/client";
+import { toReport } from "../host";
+import { Dialog } from "../shared/Dialog";
+import { bytes, plural } from "../shared/format";
+import { Asked, Failure } from "../shared/states";
+import { useProject } from "../shared/stored";
+import { Button, Field, To } from "../shared/ui";
+import { registries } from "./registries";
+
+/** Sends a version with its run to a registry elsewhere. */
+export function PushDialog({
+  name,
+  version,
+  open,
+  onOpenChange,
+}: {
+  name: string;
+  version: number;
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+}) {
+  const [project] = useProject();
+  const [chosen, setChosen] = useState("");
+  const [alias, setAlias] = useState("");
+  const remotes = useCommand("remotes.list", { project }, { enabled: open });
+  const push = useAction("models.push", {
+    quiet: true,
+    done: (to) =>
+      to.new
+        ? `Pushed ${plural(to.files, "file")} (${bytes(to.bytes)}) to ${to.address}`
+        : `${to.address} has the same files already`,
+    onDone: () => onOpenChange(false),
+  });
+  const there = registries(remotes.data ?? []);
+  const remote = there.find((row) => row.name === chosen) ?? there[0];
+  const send = () =>
+    remote &&
+    push.mutate({
+      project,
+      model: `${name}/${version}`,
+      remote: remote.name,
+      name: null,
+      alias: alias.trim() || null,
+    });
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={`Push ${name} version ${version}`}
+      actions={
+        <>
+          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
+          <Button kind="primary" busy={push.isPending} disabled={!remote} onClick={send}>
+            {remote ? `Push to ${remote.name}` : "Push"}
+          </Button>
+        </>
+      }
+    >
+      <Asked query={remotes}>
+        {() =>
+          there.length === 0 ? (
+            <p>
+              No registry is known yet. Add an MLflow server under <To to="/remotes">Remotes</To>.
+            </p>
+          ) : (
+            <>
+              <Field label="Registry" hint={remote?.url}>
+                <select
+                  className="input"
+                  value={remote?.name}
+                  onChange={(event) => setChosen(event.target.value)}
+                >
+                  {there.map((row) => (
+                    <option key={row.name}>{row.name}</option>
+                  ))}
+                </select>
+              </Field>
+              <Field label="Alias there" hint="Points at this version when it has arrived. Can stay empty.">
+                <input
+                  className="input mono"
+                  value={alias}
+                  placeholder="prod"
+                  onChange={(event) => setAlias(event.target.value)}
+                />
+              </Field>
+              <p className="quiet">
+                Its run goes with it: parameters, metrics, commit and data. Pushing again sends nothing twice.
+              </p>
+            </>
+          )
+        }
+      </Asked>
+      {push.isError ? <Failure report={toReport(push.error)} /> : null}
+    </Dialog>
+  );
+}

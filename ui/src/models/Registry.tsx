@@ -1,0 +1,135 @@
+import { Download } from "lucide-react";
+import { useState } from "react";
+import { useAction, useCommand } from "../api/client";
+import type { RemoteModelRow } from "../api/generated";
+import { toReport } from "../host";
+import { Dialog } from "../shared/Dialog";
+import { Asked, Failure } from "../shared/states";
+import { useProject } from "../shared/stored";
+import { Button, Field, Tag, To } from "../shared/ui";
+import { registries } from "./registries";
+
+/** Looks through a registry elsewhere, and brings a model from there. */
+export function RegistryDialog({
+  open,
+  onOpenChange,
+}: {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+}) {
+  const [project] = useProject();
+  const [chosen, setChosen] = useState("");
+  const [text, setText] = useState("");
+  const remotes = useCommand("remotes.list", { project }, { enabled: open });
+  const there = registries(remotes.data ?? []);
+  const remote = there.find((row) => row.name === chosen) ?? there[0];
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title="Models in a registry"
+      wide
+      actions={<Button onClick={() => onOpenChange(false)}>Close</Button>}
+    >
+      <Asked query={remotes}>
+        {() =>
+          remote ? (
+            <>
+              <span className="line">
+                <Field label="Registry">
+                  <select
+                    className="input"
+                    value={remote.name}
+                    onChange={(event) => setChosen(event.target.value)}
+                  >
+                    {there.map((row) => (
+                      <option key={row.name}>{row.name}</option>
+                    ))}
+                  </select>
+                </Field>
+                <Field label="Name">
+                  <input
+                    className="input"
+                    type="search"
+                    value={text}
+                    placeholder="part of a name"
+                    onChange={(event) => setText(event.target.value)}
+                  />
+                </Field>
+              </span>
+              <Found project={project} remote={remote.name} text={text.trim()} />
+            </>
+          ) : (
+            <p>
+              No registry is known yet. Add an MLflow server under <To to="/remotes">Remotes</To>.
+            </p>
+          )
+        }
+      </Asked>
+    </Dialog>
+  );
+}
+
+function Found({ project, remote, text }: { project: string | null; remote: string; text: string }) {
+  const found = useCommand("models.search_remote", { project, remote, text });
+  const pull = useAction("models.pull", {
+    quiet: true,
+    done: (got) =>
+      got.new
+        ? `Pulled ${got.name} version ${got.version}`
+        : `${got.name} version ${got.version} was here already`,
+  });
+  return (
+    <>
+      <Asked query={found}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <p className="quiet">
+              {text ? `Nothing with “${text}” in its name there.` : "It has no models yet."}
+            </p>
+          ) : (
+            <ul className="found-models">
+              {rows.map((row) => (
+                <FoundModel
+                  key={row.address}
+                  row={row}
+                  busy={pull.isPending && pull.variables.address.startsWith(row.address)}
+                  onPull={(address) => pull.mutate({ project, address, name: null, alias: null })}
+                />
+              ))}
+            </ul>
+          )
+        }
+      </Asked>
+      {pull.isError ? <Failure report={toReport(pull.error)} /> : null}
+    </>
+  );
+}
+
+function FoundModel({
+  row,
+  busy,
+  onPull,
+}: {
+  row: RemoteModelRow;
+  busy: boolean;
+  onPull: (address: string) => void;
+}) {
+  return (
+    <li className="found-model">
+      <span className="grow">
+        <span className="line">
+          <strong title={row.name}>{row.name}</strong>
+          {row.latest === null ? <span className="faint">no versions</span> : <span>{`v${row.latest}`}</span>}
+          {Object.entries(row.aliases).map(([alias, version]) => (
+            <Tag key={alias}>{`${alias} → v${version}`}</Tag>
+          ))}
+        </span>
+        {row.description ? <span className="quiet">{row.description}</span> : null}
+      </span>
+      <Button icon={Download} busy={busy} disabled={row.latest === null} onClick={() => onPull(row.address)}>
+        Pull newest
+      </Button>
+    </li>
+  );
+}
