@@ -26,7 +26,7 @@ export function AddRemote({
   const [name, setName] = useState("");
   const [url, setUrl] = useState("");
   const [kind, setKind] = useState<RemoteKind>("storage");
-  const [usual, setUsual] = useState(first);
+  const [usual, setUsual] = useState(false);
   const [signIn, setSignIn] = useState(NOBODY);
   const storage = kind === "storage";
   const add = useAction("remotes.add", {
