@@ -1,13 +1,14 @@
 //! What should run, and where.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lapwing_core::JobId;
 use serde::{Deserialize, Serialize};
 
 use crate::slurm::SlurmSpec;
 use crate::ssh::Host;
+use crate::{Result, requirements};
 
 /// One command to run under a supervisor. Its file is readable by its owner only: the environment may hold tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,7 +115,25 @@ pub enum Image {
     Environment {
         base: String,
         requirements: String,
+        /// What the requirements name with `-c`.
+        #[serde(default)]
+        constraints: String,
     },
+}
+
+impl Image {
+    /// From a requirements file, with the files that it includes.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn environment(base: String, requirements: &Path) -> Result<Self> {
+        let (requirements, constraints) = requirements::flat(requirements)?;
+        Ok(Self::Environment {
+            base,
+            requirements,
+            constraints,
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -114,6 +114,7 @@ fn start_container(
         }],
         publish: (deployment.port, image::PORT),
         memory_bytes: None,
+        cpus: None,
     };
     say("starting the container");
     app.block_on(docker::service_start(&spec))?.reported()

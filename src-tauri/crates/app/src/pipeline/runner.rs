@@ -136,9 +136,10 @@ fn image(app: &App, project: &Project, config: &Config) -> Result<Image, Report>
         .base
         .clone()
         .unwrap_or_else(docker::default_base);
-    match fs_err::read_to_string(&file) {
-        Ok(requirements) => Ok(Image::Environment { base, requirements }),
-        Err(_) => Ok(Image::Named(base)),
+    if file.is_file() {
+        Image::environment(base, &file).reported()
+    } else {
+        Ok(Image::Named(base))
     }
 }
 

@@ -21,6 +21,11 @@ pub(super) fn binds(mounts: &[Mount]) -> Vec<String> {
         .collect()
 }
 
+/// Processors as the engine counts them.
+pub(super) fn nano(cpus: f64) -> i64 {
+    (cpus * 1e9) as i64
+}
+
 pub(super) async fn create(
     docker: &Docker,
     name: &str,
@@ -50,7 +55,7 @@ pub(super) async fn create(
         host_config: Some(HostConfig {
             binds: Some(mounts),
             memory: how.memory_bytes,
-            nano_cpus: how.cpus.map(|cpus| (cpus * 1e9) as i64),
+            nano_cpus: how.cpus.map(nano),
             pids_limit: Some(MAX_PIDS),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),

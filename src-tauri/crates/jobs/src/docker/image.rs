@@ -60,12 +60,14 @@ pub async fn ensure(image: &Image, say: &mut (dyn FnMut(&str) + Send)) -> Result
                 Err(Error::NoImage(name.clone()))
             }
         }
-        Image::Environment { base, requirements } => {
+        Image::Environment {
+            base,
+            requirements,
+            constraints,
+        } => {
             let dockerfile = dockerfile(base);
-            let hash: String = digest(&[&dockerfile, requirements])
-                .chars()
-                .take(16)
-                .collect();
+            let parts = [dockerfile.as_str(), requirements, constraints];
+            let hash: String = digest(&parts).chars().take(16).collect();
             let tag = format!("lapwing-environment:{hash}");
             if exists(&docker, &tag).await? {
                 return Ok(tag);
@@ -74,11 +76,19 @@ pub async fn ensure(image: &Image, say: &mut (dyn FnMut(&str) + Send)) -> Result
                 pull(&docker, base, say).await?;
             }
             say(&format!("building the image {tag} from {base}\n"));
-            let files = [ContextFile {
-                path: "requirements.txt".to_owned(),
-                content: requirements.clone().into_bytes(),
+            let file = |path: &str, text: &str| ContextFile {
+                path: path.to_owned(),
+                content: text.as_bytes().to_vec(),
                 mode: 0o644,
-            }];
+            };
+            let mut requirements = requirements.clone();
+            if !constraints.is_empty() {
+                requirements.push_str("\n-c constraints.txt\n");
+            }
+            let files = [
+                file("requirements.txt", &requirements),
+                file("constraints.txt", constraints),
+            ];
             build_with(&docker, &tag, &dockerfile, &files, say).await?;
             Ok(tag)
         }
@@ -105,7 +115,7 @@ async fn pull(docker: &Docker, name: &str, say: &mut (dyn FnMut(&str) + Send)) -
 fn dockerfile(base: &str) -> String {
     format!(
         "FROM {base}\n\
-         COPY requirements.txt /opt/requirements.txt\n\
+         COPY requirements.txt constraints.txt /opt/\n\
          RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /opt/requirements.txt\n\
          ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1\n"
     )

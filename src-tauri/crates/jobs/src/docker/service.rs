@@ -25,6 +25,8 @@ pub struct ServiceSpec {
     /// Port on the host's loopback, and the port inside.
     pub publish: (u16, u16),
     pub memory_bytes: Option<i64>,
+    /// Of whole processors: `1.5`.
+    pub cpus: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,7 @@ pub async fn service_start(spec: &ServiceSpec) -> Result<()> {
         host_config: Some(HostConfig {
             binds: Some(container::binds(&spec.mounts)),
             memory: spec.memory_bytes,
+            nano_cpus: spec.cpus.map(container::nano),
             pids_limit: Some(MAX_PIDS),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),

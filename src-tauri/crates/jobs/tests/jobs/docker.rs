@@ -167,6 +167,7 @@ fn cancelling_ends_the_building_of_an_image() {
             base,
             // Nothing answers there, and pip waits long.
             requirements: format!("--retries 100\nsix @ https://192.0.2.1/{}.whl\n", spec.id),
+            constraints: String::new(),
         };
     }
     start(&workspace, &spec, &supervisor()).unwrap();
@@ -185,27 +186,28 @@ fn an_image_is_built_from_requirements_and_kept() {
     let Some(base) = image() else { return };
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace::at(folder.path().join("workspace"));
+    let file = folder.path().join("requirements.txt");
+    std::fs::write(&file, "-r more.txt\n-c pins.txt\n").unwrap();
+    std::fs::write(folder.path().join("more.txt"), "six\n").unwrap();
+    std::fs::write(folder.path().join("pins.txt"), "six==1.16.0\n").unwrap();
     let run = || {
         let mut spec = in_docker(
-            "python -c 'import six; print(six.__name__)'",
+            "python -c 'import six; print(six.__version__)'",
             &base,
             folder.path(),
         );
         if let Target::Docker(docker) = &mut spec.target {
-            docker.image = Image::Environment {
-                base: base.clone(),
-                requirements: "six==1.17.0\n".to_owned(),
-            };
+            docker.image = Image::environment(base.clone(), &file).unwrap();
         }
         start(&workspace, &spec, &supervisor()).unwrap();
         let outcome = ended(&workspace, &spec.id).outcome;
         let text = log(&workspace, &spec.id, 0, 1 << 20).unwrap().text;
         assert_eq!(outcome, Outcome::Succeeded, "{text}");
-        assert!(text.ends_with("six\n"), "{text}");
+        assert!(text.ends_with("1.16.0\n"), "{text}");
         text
     };
     run();
-    assert_eq!(run(), "six\n", "the second run builds nothing");
+    assert_eq!(run(), "1.16.0\n", "the second run builds nothing");
 }
 
 #[test]
@@ -224,7 +226,7 @@ fn a_service_starts_is_replaced_and_stops() {
         argv: [
             "/bin/sh",
             "-c",
-            "echo serving; trap 'exit 0' TERM; sleep 600 & wait",
+            "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null; echo serving; trap 'exit 0' TERM; sleep 600 & wait",
         ]
         .map(str::to_owned)
         .to_vec(),
@@ -232,6 +234,7 @@ fn a_service_starts_is_replaced_and_stops() {
         mounts: Vec::new(),
         publish: (port, 8000),
         memory_bytes: None,
+        cpus: Some(0.5),
     };
     runtime.block_on(async {
         assert_eq!(
@@ -254,7 +257,8 @@ fn a_service_starts_is_replaced_and_stops() {
         assert!(matches!(state, ServiceState::Stopped { .. }), "{state:?}");
         let said = docker::service_logs(&spec.name, 5).await.unwrap();
         docker::service_remove(&spec.name).await.unwrap();
-        assert_eq!(said, "serving\n");
+        assert!(said.ends_with("serving\n"), "{said}");
+        assert!(said.starts_with("50000"), "half a processor: {said}");
         assert_eq!(
             docker::service_state(&spec.name).await.unwrap(),
             ServiceState::Missing
