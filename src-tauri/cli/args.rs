@@ -101,6 +101,11 @@ pub enum Command {
         folder: PathBuf,
         #[arg(long)]
         bind: Option<String>,
+        /// The image's own deployment.
+        #[arg(long)]
+        from: Option<PathBuf>,
+        #[arg(long, env = "LAPWING_ENDPOINT_TOKEN", hide_env_values = true)]
+        token: Option<String>,
     },
     /// Carry out one automation.
     #[command(name = "__automation", hide = true)]
@@ -369,10 +374,49 @@ pub enum Deployments {
     Logs {
         name: String,
     },
+    /// The endpoint for other machines: an image with the model in it, and what starts it there.
+    Export(ExportDeployment),
     /// Stop it and remove its revisions and prediction log.
     Remove {
         name: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ExportDeployment {
+    pub name: String,
+    #[arg(long, value_enum)]
+    pub to: Package,
+    /// Write everything that belongs to it into this folder; without it, the text is printed.
+    #[arg(long, value_hint = ValueHint::DirPath, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// What the image is called where it is pulled from; `NAME:rREVISION` without it.
+    #[arg(long)]
+    pub image: Option<String>,
+    /// Base of the image.
+    #[arg(long)]
+    pub base: Option<String>,
+    #[arg(long)]
+    pub namespace: Option<String>,
+    #[arg(long, default_value_t = 1)]
+    pub replicas: u32,
+    /// Limit of memory.
+    #[arg(long, value_name = "GIB", default_value_t = 2.0)]
+    pub memory: f64,
+    /// Where KServe finds the MLflow model: its own runtime serves it, and no image is needed.
+    #[arg(long, value_name = "URI")]
+    pub storage_uri: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Package {
+    /// A Docker build context.
+    Image,
+    Compose,
+    /// A Deployment and a Service.
+    Kubernetes,
+    /// An InferenceService.
+    Kserve,
 }
 
 #[derive(Debug, Subcommand)]

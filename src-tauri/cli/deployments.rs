@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use lapwing_app::deployments;
 use lapwing_app::wire::{
-    Deploy, DeploymentDetail, DeploymentRef, DeploymentRow, DeploymentState, Nothing,
-    ReadDeploymentLog, Rollback, Target,
+    Deploy, DeploymentDetail, DeploymentRef, DeploymentRow, DeploymentState, ExportDeployment,
+    Nothing, Package, ReadDeploymentLog, Rollback, Target,
 };
 use lapwing_core::{Code, DeploymentName, Report};
 
@@ -80,6 +80,7 @@ pub fn run(context: &Context, verb: Deployments) -> Done {
             told(context, &row)
         }
         Deployments::Logs { name: text } => logs(context, &text),
+        Deployments::Export(arguments) => export(context, arguments),
         Deployments::Remove { name: text } => {
             deployments::remove(app, DeploymentRef { name: name(&text)? })?;
             context.out.answer(&Nothing {}, |_| {
@@ -90,6 +91,28 @@ pub fn run(context: &Context, verb: Deployments) -> Done {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn export(context: &Context, arguments: args::ExportDeployment) -> Done {
+    let input = ExportDeployment {
+        name: name(&arguments.name)?,
+        package: match arguments.to {
+            args::Package::Image => Package::Image,
+            args::Package::Compose => Package::Compose,
+            args::Package::Kubernetes => Package::Kubernetes,
+            args::Package::Kserve => Package::Kserve,
+        },
+        image: arguments.image,
+        base: arguments.base,
+        namespace: arguments.namespace,
+        replicas: Some(arguments.replicas),
+        memory_gib: Some(arguments.memory),
+        storage_uri: arguments.storage_uri,
+        out: arguments.out.map(|out| context.path_text(&out)),
+    };
+    let exported = deployments::export(&context.app, input)?;
+    print::exported(context.out, &exported)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn state_word(state: DeploymentState) -> &'static str {

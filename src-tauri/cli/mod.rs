@@ -93,8 +93,14 @@ fn run(cli: Cli, out: Output) -> Done {
         Command::Supervise { folder } => {
             return lapwing_app::process::supervise(&folder).map(|()| ExitCode::SUCCESS);
         }
-        Command::Gateway { folder, bind } => {
-            return lapwing_app::process::gateway(&folder, bind.as_deref())
+        Command::Gateway {
+            folder,
+            bind,
+            from,
+            token,
+        } => {
+            let image = from.map(|from| lapwing_app::process::Image { from, token });
+            return lapwing_app::process::gateway(&folder, bind.as_deref(), image.as_ref())
                 .map(|()| ExitCode::SUCCESS);
         }
         other => other,

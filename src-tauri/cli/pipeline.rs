@@ -117,15 +117,7 @@ pub fn export(context: &Context, arguments: args::ExportPipeline) -> Done {
         out: arguments.out.map(|out| context.path_text(&out)),
     };
     let exported = pipeline::export(&context.app, input)?;
-    context
-        .out
-        .answer(&exported, |exported| match &exported.written {
-            Some(path) => print::talk(&format!("Written to {path}")),
-            None => print::raw(&exported.text),
-        })?;
-    for note in &exported.notes {
-        print::talk(&print::dim(note));
-    }
+    print::exported(context.out, &exported)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use lapwing_app::wire::Exported;
 use lapwing_core::{Report, Timestamp};
 use serde::Serialize;
 
@@ -53,6 +54,16 @@ impl Output {
             talk(&format!("{} {hint}", paint(" hint:", AnsiColor::Cyan)));
         }
     }
+}
+
+/// An export: its text as data unless it was written to a file, and what to know about it as talk.
+pub fn exported(out: Output, exported: &Exported) -> Result<(), Report> {
+    out.answer(exported, |exported| match &exported.written {
+        Some(path) => talk(&format!("Written to {path}")),
+        None => raw(&exported.text),
+    })?;
+    exported.notes.iter().for_each(|note| talk(&dim(note)));
+    Ok(())
 }
 
 /// One line of data. A closed pipe (`| head`) is not an error.

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod edges;
+mod export;
 mod place;
 mod registries;
 mod remotes;

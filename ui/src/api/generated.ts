@@ -316,6 +316,24 @@ export type ExperimentRow = {
 	runs: number,
 };
 
+export type ExportDeployment = {
+	name: DeploymentName,
+	package: Package,
+	/**  What the image is called where it is pulled from; `NAME:rREVISION` without it. */
+	image: string | null,
+	/**  Base of the image; that of Docker deployments without it. */
+	base: string | null,
+	namespace: string | null,
+	/**  One without it. */
+	replicas: number | null,
+	/**  Limit of memory in GiB; two without it. */
+	memory_gib: number | null,
+	/**  KServe's own MLflow runtime serves the model from here, and no image is needed. */
+	storage_uri: string | null,
+	/**  An absolute path of a folder: what belongs to the export is written into it. */
+	out: string | null,
+};
+
 export type ExportPipeline = {
 	project: string,
 	engine: Engine,
@@ -571,6 +589,15 @@ export type Overview = {
 	attention: string | null,
 	next: NextAction,
 };
+
+/**  What an endpoint is exported as. */
+export type Package = 
+/**  A Docker build context. */
+"image" | "compose" | 
+/**  A Deployment and a Service. */
+"kubernetes" | 
+/**  An InferenceService. */
+"kserve";
 
 /**  Accuracy over one slice of time, computed from logged predictions with labels. */
 export type PerformancePoint = {
@@ -1203,6 +1230,7 @@ export type Commands = {
 	"deployments.predict": { input: Predict; answer: Predicted };
 	"deployments.traffic": { input: ReadTraffic; answer: Traffic };
 	"deployments.predictions": { input: RecentPredictions; answer: LoggedPrediction[] };
+	"deployments.export": { input: ExportDeployment; answer: Exported };
 	"deployments.log": { input: ReadDeploymentLog; answer: LogChunk };
 	"monitors.list": { input: Nothing; answer: MonitorRow[] };
 	"monitors.get": { input: ReadMonitor; answer: MonitorView };
@@ -1280,6 +1308,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"deployments.predict": ["deployments", "monitors"],
 	"deployments.traffic": [],
 	"deployments.predictions": [],
+	"deployments.export": [],
 	"deployments.log": [],
 	"monitors.list": [],
 	"monitors.get": [],

@@ -1,6 +1,6 @@
 //! The hidden commands that run as processes of their own: supervisor and gateway.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lapwing_core::{Code, Report};
 
@@ -14,12 +14,24 @@ pub fn supervise(folder: &Path) -> Result<(), Report> {
     lapwing_jobs::supervise(folder).reported()
 }
 
+/// What an exported image brings along.
+pub struct Image {
+    /// Where the models lie.
+    pub from: PathBuf,
+    /// What clients must send.
+    pub token: Option<String>,
+}
+
 /// Serves one deployment until it is told to stop: the body of `lapwing __gateway`.
 ///
 /// # Errors
 /// When the folder is no deployment, its model cannot be loaded or the port is taken.
-pub fn gateway(folder: &Path, bind: Option<&str>) -> Result<(), Report> {
+pub fn gateway(folder: &Path, bind: Option<&str>, image: Option<&Image>) -> Result<(), Report> {
     lapwing_serving::gateway::detach();
+    if let Some(image) = image {
+        lapwing_serving::exported::unpack(&image.from, folder, image.token.as_deref())
+            .reported()?;
+    }
     let bind = bind
         .map(|text| {
             text.parse().map_err(|_| {

@@ -23,6 +23,8 @@ pub enum Exposure {
     Container,
     /// Other machines: needs a token.
     Network,
+    /// Inside a network of containers, which decides itself who may come, under names that only it knows.
+    Cluster,
 }
 
 /// What answers for a revision.

@@ -10,6 +10,8 @@ use crate::{DeploymentFolder, Error, Result, RuntimeKind, read_config};
 pub const MOUNT: &str = "/deployment";
 /// The port inside the container.
 pub const PORT: u16 = 8080;
+/// The program inside.
+pub(crate) const PROGRAM: &str = "/usr/local/bin/lapwing";
 const LIBRARY: &str = "/usr/local/lib/lapwing/libonnxruntime.so";
 
 /// What a file of the build context holds.
@@ -41,6 +43,29 @@ pub struct Parts<'a> {
 /// # Errors
 /// When a revision with traffic needs ONNX Runtime and no library is given.
 pub fn context(folder: &Path, parts: &Parts<'_>) -> Result<Vec<ContextFile>> {
+    let entrypoint = [
+        PROGRAM,
+        "__gateway",
+        MOUNT,
+        "--bind",
+        &format!("0.0.0.0:{PORT}"),
+    ];
+    let end = [format!("ENTRYPOINT {}", words(&entrypoint))];
+    programs(folder, parts, &end)
+}
+
+/// A command of a Dockerfile in its form without a shell.
+pub(crate) fn words(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// The programs that serve a deployment, and a `Dockerfile` that ends with these lines.
+pub(crate) fn programs(
+    folder: &Path,
+    parts: &Parts<'_>,
+    end: &[String],
+) -> Result<Vec<ContextFile>> {
     let config = read_config(folder)?;
     let mut needs_onnx = false;
     let mut requirements = Vec::new();
@@ -74,6 +99,7 @@ pub fn context(folder: &Path, parts: &Parts<'_>) -> Result<Vec<ContextFile>> {
                 parts.base,
                 parts.onnxruntime.is_some(),
                 !requirements.is_empty(),
+                end,
             ),
         ),
         ContextFile {
@@ -96,7 +122,7 @@ pub fn context(folder: &Path, parts: &Parts<'_>) -> Result<Vec<ContextFile>> {
     Ok(files)
 }
 
-fn text(path: &str, text: String) -> ContextFile {
+pub(crate) fn text(path: &str, text: String) -> ContextFile {
     ContextFile {
         path: path.to_owned(),
         content: Content::Text(text),
@@ -104,7 +130,7 @@ fn text(path: &str, text: String) -> ContextFile {
     }
 }
 
-fn dockerfile(base: &str, onnx: bool, python: bool) -> String {
+fn dockerfile(base: &str, onnx: bool, python: bool, end: &[String]) -> String {
     let mut lines = vec![format!("FROM {base}")];
     if python {
         lines.push("COPY requirements.txt /tmp/requirements.txt".to_owned());
@@ -114,11 +140,9 @@ fn dockerfile(base: &str, onnx: bool, python: bool) -> String {
         lines.push(format!("COPY libonnxruntime.so {LIBRARY}"));
         lines.push(format!("ENV LAPWING_ONNXRUNTIME={LIBRARY}"));
     }
-    lines.push("COPY lapwing /usr/local/bin/lapwing".to_owned());
+    lines.push(format!("COPY lapwing {PROGRAM}"));
     lines.push(format!("EXPOSE {PORT}"));
     lines.push("STOPSIGNAL SIGTERM".to_owned());
-    lines.push(format!(
-        "ENTRYPOINT [\"/usr/local/bin/lapwing\", \"__gateway\", \"{MOUNT}\", \"--bind\", \"0.0.0.0:{PORT}\"]"
-    ));
+    lines.extend_from_slice(end);
     lines.join("\n") + "\n"
 }

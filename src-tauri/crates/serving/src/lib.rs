@@ -17,6 +17,7 @@ mod worker;
 
 pub mod client;
 pub mod convert;
+pub mod exported;
 pub mod gateway;
 pub mod image;
 pub mod labels;

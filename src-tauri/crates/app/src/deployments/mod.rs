@@ -1,5 +1,7 @@
 //! Deployments: deploy, start, stop, roll back, predict, and what they look like.
 
+mod export;
+mod manifests;
 mod reference;
 mod release;
 mod runtime;
@@ -23,6 +25,7 @@ use crate::wire::{
 };
 use crate::{App, models, monitors};
 
+pub use export::export;
 pub use release::deploy;
 pub(crate) use release::{Release, release, scratch_revision};
 pub(crate) use score::score_rows;

@@ -397,7 +397,8 @@ fn gateway_config(
                 RuntimeKind::Python
             },
             python: if docker {
-                Some(PathBuf::from("/usr/bin/python3"))
+                // Wherever the image has it: Debian and the images of Python differ.
+                Some(PathBuf::from("python3"))
             } else {
                 revision.python.map(PathBuf::from)
             },

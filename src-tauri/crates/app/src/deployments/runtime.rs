@@ -54,16 +54,7 @@ fn start_container(
     say: &dyn Fn(&str),
 ) -> Result<(), Report> {
     let folder = app.workspace().deployment(&deployment.name);
-    let library = lapwing_serving::onnxruntime_library(
-        environment::system_python()
-            .ok()
-            .map(|found| found.python)
-            .as_deref(),
-    )
-    .or_else(|| {
-        python_of(app, deployment)
-            .and_then(|python| lapwing_serving::onnxruntime_library(Some(&python)))
-    });
+    let library = onnx_library(app, deployment);
     let base = docker::default_base();
     let parts = Parts {
         program: app.program(),
@@ -118,6 +109,20 @@ fn start_container(
     };
     say("starting the container");
     app.block_on(docker::service_start(&spec))?.reported()
+}
+
+/// ONNX Runtime's library, from wherever this machine has it.
+pub(super) fn onnx_library(
+    app: &App,
+    deployment: &table::Deployment,
+) -> Option<std::path::PathBuf> {
+    let system = environment::system_python().ok(); // None installed: then the model's.
+    lapwing_serving::onnxruntime_library(system.map(|found| found.python).as_deref()).or_else(
+        || {
+            python_of(app, deployment)
+                .and_then(|python| lapwing_serving::onnxruntime_library(Some(&python)))
+        },
+    )
 }
 
 fn python_of(app: &App, deployment: &table::Deployment) -> Option<std::path::PathBuf> {

@@ -177,3 +177,35 @@ pub struct ReadDeploymentLog {
     pub from: f64,
     pub max: u32,
 }
+
+/// What an endpoint is exported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Package {
+    /// A Docker build context.
+    Image,
+    Compose,
+    /// A Deployment and a Service.
+    Kubernetes,
+    /// An InferenceService.
+    Kserve,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct ExportDeployment {
+    pub name: DeploymentName,
+    pub package: Package,
+    /// What the image is called where it is pulled from; `NAME:rREVISION` without it.
+    pub image: Option<String>,
+    /// Base of the image; that of Docker deployments without it.
+    pub base: Option<String>,
+    pub namespace: Option<String>,
+    /// One without it.
+    pub replicas: Option<u32>,
+    /// Limit of memory in GiB; two without it.
+    pub memory_gib: Option<f64>,
+    /// KServe's own MLflow runtime serves the model from here, and no image is needed.
+    pub storage_uri: Option<String>,
+    /// An absolute path of a folder: what belongs to the export is written into it.
+    pub out: Option<String>,
+}

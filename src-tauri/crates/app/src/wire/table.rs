@@ -74,6 +74,7 @@ macro_rules! command_table {
             "deployments.predict" => deployments::predict(Predict) -> Predicted, [Deployments, Monitors];
             "deployments.traffic" => deployments::traffic(ReadTraffic) -> Traffic, [];
             "deployments.predictions" => deployments::predictions(RecentPredictions) -> Vec<LoggedPrediction>, [];
+            "deployments.export" => deployments::export(ExportDeployment) -> Exported, [];
             "deployments.log" => deployments::log(ReadDeploymentLog) -> LogChunk, [];
 
             "monitors.list" => monitors::list(Nothing) -> Vec<MonitorRow>, [];

@@ -17,6 +17,7 @@ use settings::Settings;
 
 pub use airflow::airflow;
 pub use kubeflow::{PROJECT_IN_IMAGE, kubeflow};
+pub use text::yaml;
 
 /// What an engine is told that `dvc.yaml` does not say.
 #[derive(Debug, Clone, Default)]

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 /// A document in block style.
-pub(super) fn yaml(document: &Json) -> String {
+#[must_use]
+pub fn yaml(document: &Json) -> String {
     let mut out = String::new();
     block(&mut out, document, 0);
     out

@@ -37,7 +37,7 @@ pub(super) fn check(
         Exposure::Loopback => local && given_port.unwrap_or(80) == port,
         // The published port is another one, and the orchestrator's probe uses the container's address.
         Exposure::Container => local || name.parse::<std::net::IpAddr>().is_ok(),
-        Exposure::Network => !name.is_empty(),
+        Exposure::Network | Exposure::Cluster => !name.is_empty(),
     };
     if !good {
         return Err(Refusal::forbidden(format!(
