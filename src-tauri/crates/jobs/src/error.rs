@@ -18,6 +18,8 @@ pub enum Error {
     Stubborn(u64),
     #[error("Docker is not reachable: {0}")]
     NoDocker(String),
+    #[error("Docker on {host} is not reachable: {why}")]
+    NoDockerThere { host: String, why: String },
     #[error("Docker: {0}")]
     Docker(#[from] bollard::errors::Error),
     #[error("there is no Docker image `{0}`")]
@@ -90,6 +92,9 @@ impl Error {
             Self::Stubborn(_) => Report::new(Code::Failed, "job.stubborn", text),
             Self::NoDocker(_) => Report::new(Code::Missing, "docker.unreachable", text)
                 .hint("start Docker, or run it here without `--in docker`"),
+            Self::NoDockerThere { .. } => {
+                Report::new(Code::Missing, "docker.unreachable_there", text)
+            }
             Self::Docker(_) => Report::new(Code::Failed, "docker.failed", text),
             Self::NoImage(_) => Report::new(Code::Missing, "docker.no_image", text)
                 .hint("pull or import it, or name another one under [docker] in lapwing.toml"),

@@ -21,6 +21,7 @@ mod state;
 mod stop;
 mod supervise;
 
+pub use docker::{DockerHost, RemoteDockerSpec};
 pub use error::{Error, Result};
 pub use log::{LogChunk, log, log_size};
 pub use slurm::SlurmSpec;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lapwing_core::JobId;
 use serde::{Deserialize, Serialize};
 
+use crate::docker::RemoteDockerSpec;
 use crate::slurm::SlurmSpec;
 use crate::ssh::Host;
 use crate::{Result, requirements};
@@ -29,7 +30,10 @@ impl JobSpec {
     /// True when the command lives on without its supervisor, somewhere where a later one finds it again.
     #[must_use]
     pub(crate) fn is_remote(&self) -> bool {
-        matches!(self.target, Target::Ssh(_) | Target::Slurm(_))
+        matches!(
+            self.target,
+            Target::Ssh(_) | Target::Slurm(_) | Target::RemoteDocker(_)
+        )
     }
 
     #[must_use]
@@ -49,6 +53,7 @@ pub struct Command {
 pub enum Target {
     Process,
     Docker(DockerSpec),
+    RemoteDocker(RemoteDockerSpec),
     Ssh(RemoteSpec),
     Slurm(SlurmSpec),
 }

@@ -158,6 +158,20 @@ pub fn state(workspace: &Workspace, id: &JobId) -> Result<JobState> {
     Ok(lost)
 }
 
+/// Says in the state of a living job what it waits for, or that it does not any more.
+pub(crate) fn set_why(folder: &Folder, wanted: Option<String>) -> Result<()> {
+    let Some(mut state) = folder.read::<JobState>(&folder.state())? else {
+        return Ok(());
+    };
+    match &mut state {
+        JobState::Queued { why, .. } | JobState::Running { why, .. } if *why != wanted => {
+            *why = wanted;
+        }
+        JobState::Queued { .. } | JobState::Running { .. } | JobState::Ended(_) => return Ok(()),
+    }
+    folder.write(&folder.state(), &state)
+}
+
 /// A spec as it lies in the folder: with the program that supervises.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Started {

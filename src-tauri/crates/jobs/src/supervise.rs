@@ -4,6 +4,7 @@ use std::path::Path;
 
 use lapwing_core::Timestamp;
 
+use crate::docker::Place;
 use crate::folder::Folder;
 use crate::spec::Target;
 use crate::state::{Ended, JobState, Outcome, Started};
@@ -27,7 +28,8 @@ pub fn supervise(folder: &Path) -> Result<()> {
     }
     let outcome = match &spec.target {
         Target::Process => process::run(&folder, &spec),
-        Target::Docker(docker) => docker::run_job(&folder, &spec, docker),
+        Target::Docker(docker) => docker::run_job(&folder, &spec, &Place::local(docker)),
+        Target::RemoteDocker(away) => docker::run_job(&folder, &spec, &Place::away(away)),
         Target::Ssh(remote) => ssh::run_job(&folder, &spec, remote, None),
         Target::Slurm(slurm) => ssh::run_job(&folder, &spec, &slurm.remote, Some(slurm)),
     };
@@ -54,14 +56,13 @@ pub fn supervise(folder: &Path) -> Result<()> {
             ended: Timestamp::now(),
         }),
     )?;
-    if spec.is_docker() {
-        // After the result is written: nothing that goes wrong here can change it.
-        docker::discard(&spec);
-    }
+    // After the result is written: nothing that goes wrong here can change it.
     match &spec.target {
+        Target::Process => {}
+        Target::Docker(docker) => docker::discard(&folder, &spec, Place::local(docker)),
+        Target::RemoteDocker(away) => docker::discard(&folder, &spec, Place::away(away)),
         Target::Ssh(remote) => ssh::discard(&folder, &spec, remote),
         Target::Slurm(slurm) => ssh::discard(&folder, &spec, &slurm.remote),
-        Target::Process | Target::Docker(_) => {}
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::{LABEL, MAX_PIDS, ca, user};
-use crate::{DockerSpec, JobSpec, Mount, Result};
+use super::{LABEL, MAX_PIDS, Place, ca, user};
+use crate::{JobSpec, Mount, Result};
 
 pub(super) fn binds(mounts: &[Mount]) -> Vec<String> {
     mounts
@@ -31,19 +31,21 @@ pub(super) async fn create(
     name: &str,
     image: &str,
     spec: &JobSpec,
-    how: &DockerSpec,
+    how: &Place,
 ) -> Result<()> {
     let mut mounts = binds(&how.mounts);
     let mut env = vec!["HOME=/tmp".to_owned()];
     if let Some(file) = ca::host_file() {
-        mounts.push(format!("{}:{}:ro", file.display(), ca::INSIDE));
+        if how.away.is_none() {
+            mounts.push(format!("{}:{}:ro", file.display(), ca::INSIDE));
+        }
         let own = ca::VARIABLES
             .iter()
             .filter(|name| !spec.env.contains_key(**name));
         env.extend(own.map(|name| format!("{name}={}", ca::INSIDE)));
     }
-    let wanted = spec.env.iter();
-    env.extend(wanted.map(|(key, value)| format!("{key}={value}")));
+    let wanted = how.env(&spec.env);
+    env.extend(wanted.iter().map(|(key, value)| format!("{key}={value}")));
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(spec.command.argv.clone()),
@@ -59,6 +61,7 @@ pub(super) async fn create(
             pids_limit: Some(MAX_PIDS),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            network_mode: how.network(),
             extra_hosts: Some(vec!["host.docker.internal:host-gateway".to_owned()]),
             init: Some(true),
             ..HostConfig::default()

@@ -51,10 +51,17 @@ async fn exists(docker: &Docker, name: &str) -> Result<bool> {
 /// # Errors
 /// When a named image is missing, or one cannot be built: the message ends with what pip said.
 pub async fn ensure(image: &Image, say: &mut (dyn FnMut(&str) + Send)) -> Result<String> {
-    let docker = connect().await?;
+    ensure_on(&connect().await?, image, say).await
+}
+
+pub(super) async fn ensure_on(
+    docker: &Docker,
+    image: &Image,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<String> {
     match image {
         Image::Named(name) => {
-            if exists(&docker, name).await? {
+            if exists(docker, name).await? {
                 Ok(name.clone())
             } else {
                 Err(Error::NoImage(name.clone()))
@@ -69,11 +76,11 @@ pub async fn ensure(image: &Image, say: &mut (dyn FnMut(&str) + Send)) -> Result
             let parts = [dockerfile.as_str(), requirements, constraints];
             let hash: String = digest(&parts).chars().take(16).collect();
             let tag = format!("lapwing-environment:{hash}");
-            if exists(&docker, &tag).await? {
+            if exists(docker, &tag).await? {
                 return Ok(tag);
             }
-            if !exists(&docker, base).await? {
-                pull(&docker, base, say).await?;
+            if !exists(docker, base).await? {
+                pull(docker, base, say).await?;
             }
             say(&format!("building the image {tag} from {base}\n"));
             let file = |path: &str, text: &str| ContextFile {
@@ -89,7 +96,7 @@ pub async fn ensure(image: &Image, say: &mut (dyn FnMut(&str) + Send)) -> Result
                 file("requirements.txt", &requirements),
                 file("constraints.txt", constraints),
             ];
-            build_with(&docker, &tag, &dockerfile, &files, say).await?;
+            build_with(docker, &tag, &dockerfile, &files, say).await?;
             Ok(tag)
         }
     }

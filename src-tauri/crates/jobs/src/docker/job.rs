@@ -1,6 +1,7 @@
 //! A job in a container. A supervisor that comes after a dead one finds the container by its name and goes on with it:
 //! with the log where it ended, and with the time limit that was running.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,17 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 use lapwing_core::Timestamp;
 
-use super::{block_on, connect, container, image};
+use super::{DockerHost, RemoteDockerSpec, block_on, connect, container, image, travel};
 use crate::folder::Folder;
-use crate::state::{JobState, Outcome};
-use crate::{DockerSpec, JobSpec, Result, process};
+use crate::ssh::{self, Keeper, Memory};
+use crate::state::{JobState, Outcome, set_why};
+use crate::{DockerSpec, Error, Image, JobSpec, Mount, Result, process};
 
 const POLL: Duration = Duration::from_millis(100);
+/// Between two tries to reach an engine that is away.
+const FAR_POLL: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_secs(20);
+const FETCH_TRIES: usize = 5;
 /// An engine that restarts takes so long at most.
 const ENGINE_LIMIT: Duration = Duration::from_secs(60);
 const REMOVE_TRIES: usize = 5;
@@ -27,8 +33,79 @@ fn name(spec: &JobSpec) -> String {
     format!("lapwing-{}", spec.id)
 }
 
-pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, docker: &DockerSpec) -> Result<Outcome> {
-    block_on(run(folder, spec, docker))?
+/// Where a container runs, how it is made, and what travels when that is not here.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub engine: DockerHost,
+    pub image: Image,
+    pub mounts: Vec<Mount>,
+    pub memory_bytes: Option<i64>,
+    pub cpus: Option<f64>,
+    pub away: Option<RemoteDockerSpec>,
+    /// Ports there that lead to ports here.
+    pub tunnels: BTreeMap<u16, u16>,
+}
+
+impl Place {
+    pub fn local(how: &DockerSpec) -> Self {
+        Self {
+            engine: DockerHost::Local,
+            image: how.image.clone(),
+            mounts: how.mounts.clone(),
+            memory_bytes: how.memory_bytes,
+            cpus: how.cpus,
+            away: None,
+            tunnels: BTreeMap::new(),
+        }
+    }
+
+    pub fn away(away: &RemoteDockerSpec) -> Self {
+        Self {
+            engine: away.engine.clone(),
+            image: away.image.clone(),
+            mounts: Vec::new(),
+            memory_bytes: away.memory_bytes,
+            cpus: away.cpus,
+            away: Some(away.clone()),
+            tunnels: BTreeMap::new(),
+        }
+    }
+
+    /// The variables of the container: addresses of this machine are those of the tunnels there.
+    pub fn env(&self, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut env = env.clone();
+        for name in self.away.iter().flat_map(|away| &away.tunnels) {
+            if let Some(value) = env.get_mut(name) {
+                *value = ssh::moved(value, &self.tunnels);
+            }
+        }
+        env
+    }
+
+    /// A tunnel ends at the other machine's own loopback, which only its own network sees.
+    pub fn network(&self) -> Option<String> {
+        (!self.tunnels.is_empty()).then(|| "host".to_owned())
+    }
+
+    fn open_tunnels(&mut self, spec: &JobSpec, memory: &mut Memory) -> Result<()> {
+        if let (Some(away), DockerHost::Ssh { host, .. }) = (&self.away, &self.engine) {
+            let wanted = ssh::ports(&spec.env, &away.tunnels);
+            ssh::open_tunnels(host, &wanted, memory)?;
+        }
+        self.tunnels = memory.tunnels.clone();
+        Ok(())
+    }
+
+    fn keeper(&self) -> Option<Keeper> {
+        match &self.engine {
+            DockerHost::Ssh { host, .. } => Some(Keeper::start(host, &self.tunnels)),
+            DockerHost::Local | DockerHost::Tcp { .. } => None,
+        }
+    }
+}
+
+pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, place: &Place) -> Result<Outcome> {
+    block_on(run(folder, spec, place.clone()))?
 }
 
 /// Whether the job has a container. Asked on a thread of its own, because the caller may be inside a runtime.
@@ -40,10 +117,20 @@ pub(crate) fn has_container(spec: &JobSpec) -> bool {
     matches!(asked.join(), Ok(Ok(Some(_))))
 }
 
-/// Removes the container of a job whose result is written. What cannot be removed stays, and does no harm.
-pub(crate) fn discard(spec: &JobSpec) {
+/// Removes the container of a job whose result is written. What cannot be removed stays, and does no harm. One whose
+/// outputs are not at home has to stay.
+pub(crate) fn discard(folder: &Folder, spec: &JobSpec, place: Place) {
+    let kept = matches!(
+        folder.read(&folder.state()),
+        Ok(Some(JobState::Ended(ended))) if matches!(ended.outcome, Outcome::NotFetched { .. })
+    );
+    // One that could not be reached has no container of ours.
+    let unknown = place.away.is_some() && !Memory::of(folder).is_ok_and(|memory| memory.greeted);
+    if kept || unknown {
+        return;
+    }
     let name = name(spec);
-    let removed = std::thread::spawn(move || block_on(remove(&name))?);
+    let removed = std::thread::spawn(move || block_on(remove(&place.engine, &name))?);
     match removed.join() {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "a container stays behind"),
@@ -51,23 +138,28 @@ pub(crate) fn discard(spec: &JobSpec) {
     }
 }
 
-async fn remove(name: &str) -> Result<()> {
+async fn remove(engine: &DockerHost, name: &str) -> Result<()> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match try_remove(name).await {
+        match try_remove(engine, name).await {
             Err(_) if tries < REMOVE_TRIES => tokio::time::sleep(POLL * 5).await,
             last => return last,
         }
     }
 }
 
-async fn try_remove(name: &str) -> Result<()> {
+async fn try_remove(engine: &DockerHost, name: &str) -> Result<()> {
     let options = RemoveContainerOptionsBuilder::new()
         .force(true)
         .v(true)
         .build();
-    match connect().await?.remove_container(name, Some(options)).await {
+    match engine
+        .connect()
+        .await?
+        .remove_container(name, Some(options))
+        .await
+    {
         Ok(())
         | Err(bollard::errors::Error::DockerResponseServerError {
             status_code: 404, ..
@@ -76,36 +168,63 @@ async fn try_remove(name: &str) -> Result<()> {
     }
 }
 
-async fn run(folder: &Folder, spec: &JobSpec, how: &DockerSpec) -> Result<Outcome> {
+async fn run(folder: &Folder, spec: &JobSpec, mut place: Place) -> Result<Outcome> {
     let name = name(spec);
     let written = folder.read(&folder.state())?;
+    let mut memory = Memory::of(folder)?;
     if let Some(JobState::Running {
         started, log_start, ..
     }) = written
     {
+        place.tunnels = memory.tunnels;
         let job = Job {
             name,
             folder,
             spec,
+            place,
             started,
             log_start: log_start.unwrap_or_default(),
         };
-        return job.follow().await;
+        return job.to_the_end().await;
     }
-    let docker = connect().await?;
+    let docker = reach(folder, &place.engine, &memory).await?;
+    if place.away.is_some() && !memory.greeted {
+        memory.greeted = true;
+        memory.keep(folder)?;
+    }
     let found = inspect(&docker, &name).await?;
+    let is_new = found.as_ref().is_none_or(is_new);
+    if folder.cancel().exists() && is_new {
+        return Ok(Outcome::Cancelled);
+    }
     if found.is_none() {
         let image = tokio::select! {
-            image = image_of(folder, how) => image?,
+            image = image_of(folder, &docker, &place.image) => image?,
             () = cancelled(folder) => return Ok(Outcome::Cancelled),
         };
         if folder.cancel().exists() {
             return Ok(Outcome::Cancelled);
         }
-        container::create(&docker, &name, &image, spec, how).await?;
+        place.open_tunnels(spec, &mut memory)?;
+        if place.away.is_some() {
+            memory.keep(folder)?;
+        }
+        container::create(&docker, &name, &image, spec, &place).await?;
+    }
+    place.tunnels = memory.tunnels;
+    if is_new && let Some(away) = &place.away {
+        let size = tokio::select! {
+            size = travel::upload(&docker, &name, away) => size?,
+            () = cancelled(folder) => return Ok(Outcome::Cancelled),
+        };
+        say(folder)(&format!(
+            "sent {} files ({})\n",
+            away.files.len(),
+            ssh::size(size)
+        ));
     }
     let log_start = fs_err::metadata(folder.output())?.len();
-    if found.is_none_or(|found| is_new(&found)) {
+    if is_new {
         docker
             .start_container(&name, None::<StartContainerOptions>)
             .await?;
@@ -125,10 +244,22 @@ async fn run(folder: &Folder, spec: &JobSpec, how: &DockerSpec) -> Result<Outcom
         name,
         folder,
         spec,
+        place,
         started,
         log_start,
     };
-    job.follow().await
+    job.to_the_end().await
+}
+
+/// An engine that is away and has answered once is waited for: a container of ours may run there.
+async fn reach(folder: &Folder, engine: &DockerHost, memory: &Memory) -> Result<Docker> {
+    loop {
+        match engine.connect().await {
+            Err(error) if memory.greeted => set_why(folder, Some(error.to_string()))?,
+            answer => return answer,
+        }
+        tokio::time::sleep(FAR_POLL).await;
+    }
 }
 
 /// Made, but never started: its supervisor died in between.
@@ -137,16 +268,22 @@ fn is_new(found: &ContainerInspectResponse) -> bool {
     status == Some(ContainerStateStatusEnum::CREATED)
 }
 
-async fn image_of(folder: &Folder, how: &DockerSpec) -> Result<String> {
-    let mut log = fs_err::OpenOptions::new()
+async fn image_of(folder: &Folder, docker: &Docker, image: &Image) -> Result<String> {
+    image::ensure_on(docker, image, &mut say(folder)).await
+}
+
+/// Into the job's log.
+fn say(folder: &Folder) -> impl FnMut(&str) + Send {
+    let log = fs_err::OpenOptions::new()
         .append(true)
         .create(true)
-        .open(folder.output())?;
-    let mut say = |text: &str| {
-        // The log is for people; a full disk shows when the command itself writes.
-        let _ = log.write_all(text.as_bytes());
-    };
-    image::ensure(&how.image, &mut say).await
+        .open(folder.output());
+    let mut log = log.ok(); // The log is for people; a full disk shows when the command itself writes.
+    move |text| {
+        if let Some(log) = &mut log {
+            let _ = log.write_all(text.as_bytes());
+        }
+    }
 }
 
 async fn cancelled(folder: &Folder) {
@@ -173,11 +310,55 @@ struct Job<'a> {
     name: String,
     folder: &'a Folder,
     spec: &'a JobSpec,
+    place: Place,
     started: Timestamp,
     log_start: u64,
 }
 
 impl Job<'_> {
+    async fn to_the_end(&self) -> Result<Outcome> {
+        let keeper = self.place.keeper();
+        let outcome = self.follow().await?;
+        // Its last act waits for child processes.
+        tokio::task::spawn_blocking(move || drop(keeper));
+        match (&self.place.away, &outcome) {
+            (None, _) | (Some(_), Outcome::Cancelled | Outcome::Lost) => Ok(outcome),
+            (Some(away), _) => Ok(match self.bring_home(away).await {
+                Ok(()) => outcome,
+                Err(Error::Cancelled) => Outcome::Cancelled,
+                Err(error) => Outcome::NotFetched {
+                    why: error.to_string(),
+                },
+            }),
+        }
+    }
+
+    /// Outputs of everything that ended by itself. A connection that fails is tried again until somebody cancels.
+    async fn bring_home(&self, away: &RemoteDockerSpec) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let fetched = match self.place.engine.connect().await {
+                Ok(docker) => {
+                    tries += 1;
+                    travel::fetch(&docker, &self.name, away, &self.folder.fetched()).await
+                }
+                Err(error) => Err(error),
+            };
+            match fetched {
+                Err(
+                    error @ (Error::Docker(_) | Error::NoDockerThere { .. } | Error::Cut { .. }),
+                ) if tries < FETCH_TRIES => {
+                    set_why(self.folder, Some(error.to_string()))?;
+                }
+                last => return last,
+            }
+            if self.folder.cancel().exists() {
+                return Err(Error::Cancelled);
+            }
+            tokio::time::sleep(FAR_POLL).await;
+        }
+    }
+
     /// Goes with the container until it has ended, through a restart of the engine too.
     async fn follow(&self) -> Result<Outcome> {
         let mut answered = Instant::now();
@@ -185,6 +366,11 @@ impl Job<'_> {
             match self.attend().await {
                 Ok(Some(outcome)) => return Ok(outcome),
                 Ok(None) => answered = Instant::now(),
+                // It runs on whether we see it or not.
+                Err(error) if self.place.away.is_some() => {
+                    set_why(self.folder, Some(error.to_string()))?;
+                    tokio::time::sleep(FAR_POLL).await;
+                }
                 Err(error) if answered.elapsed() > ENGINE_LIMIT => return Err(error),
                 Err(error) => tracing::debug!(%error, "the engine does not answer: trying again"),
             }
@@ -194,7 +380,8 @@ impl Job<'_> {
 
     /// Copies the rest of the container's log. `None` when the log ended before the container did.
     async fn attend(&self) -> Result<Option<Outcome>> {
-        let docker = connect().await?;
+        let docker = self.place.engine.connect().await?;
+        set_why(self.folder, None)?;
         let mut log = fs_err::OpenOptions::new()
             .append(true)
             .create(true)
@@ -208,6 +395,7 @@ impl Job<'_> {
         let mut known = log.metadata()?.len().saturating_sub(self.log_start);
         let mut output = docker.logs(&self.name, Some(options));
         let mut tick = tokio::time::interval(POLL);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             tokio::select! {
                 piece = output.next() => match piece {
@@ -217,6 +405,13 @@ impl Job<'_> {
                 _ = tick.tick() => if let Some(outcome) = self.wanted_end() {
                     stop(&docker, &self.name).await?;
                     return Ok(Some(outcome));
+                },
+                // A connection that died without a word is noticed by asking.
+                _ = heartbeat.tick(), if self.place.away.is_some() => {
+                    match tokio::time::timeout(HEARTBEAT, docker.ping()).await {
+                        Ok(answer) => answer.map(|_| ())?,
+                        Err(_) => break,
+                    }
                 }
             }
         }

@@ -2,40 +2,37 @@
 
 mod ca;
 mod container;
+mod engine;
 mod image;
 mod job;
 mod service;
+mod travel;
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::InspectNetworkOptions;
 
 use crate::{Error, Result};
 
+pub use engine::DockerHost;
 pub use image::{ContextFile, build, default_base, ensure, has_image};
-pub(crate) use job::{discard, has_container, run_job};
+pub(crate) use job::{Place, discard, has_container, run_job};
 pub use service::{
     ServiceSpec, ServiceState, service_logs, service_remove, service_start, service_state,
     service_stop,
 };
+pub use travel::RemoteDockerSpec;
 
 /// Names our containers, so that they are found again.
 pub(crate) const LABEL: &str = "io.lapwing.name";
 /// A container may not have more processes than this.
 pub(crate) const MAX_PIDS: i64 = 4096;
-const PING_LIMIT: Duration = Duration::from_secs(5);
 
 /// The engine that `DOCKER_HOST` names, or the local one.
 pub(crate) async fn connect() -> Result<Docker> {
-    let unreachable = |error: bollard::errors::Error| Error::NoDocker(error.to_string());
-    let docker = Docker::connect_with_defaults().map_err(unreachable)?;
-    match tokio::time::timeout(PING_LIMIT, docker.negotiate_version()).await {
-        Ok(answer) => answer.map_err(unreachable),
-        Err(_) => Err(Error::NoDocker("it does not answer".to_owned())),
-    }
+    DockerHost::Local.connect().await
 }
 
 /// Runs async work to its end on a runtime of its own. Called where nothing else is async: in a supervisor.
@@ -51,12 +48,7 @@ pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output> {
 /// # Errors
 /// [`Error::NoDocker`].
 pub async fn ping() -> Result<String> {
-    let version = connect()
-        .await?
-        .version()
-        .await
-        .map_err(|error| Error::NoDocker(error.to_string()))?;
-    Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
+    DockerHost::Local.ping().await
 }
 
 /// The host's address as containers on the default network see it: the gateway that it names, or, where an older engine

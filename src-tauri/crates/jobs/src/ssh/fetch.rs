@@ -145,7 +145,7 @@ fn unpack(reader: &mut dyn std::io::BufRead, staging: &Path) -> Result<()> {
 }
 
 /// Moves a whole file into its place, from another file system too.
-fn settle(from: &Path, to: &Path) -> Result<u64> {
+pub(crate) fn settle(from: &Path, to: &Path) -> Result<u64> {
     let folder: PathBuf = to.parent().map(Path::to_owned).unwrap_or_default();
     fs_err::create_dir_all(&folder)?;
     let size = fs_err::metadata(from)?.len();

@@ -11,10 +11,11 @@ use lapwing_core::Timestamp;
 use super::agent::{self, Agent, Exit, Listen, TREE, Told};
 use super::host::Host;
 use super::memory::Memory;
+use super::tunnel::Keeper;
 use super::{environment, fetch, tunnel, upload};
 use crate::folder::Folder;
 use crate::slurm::SlurmSpec;
-use crate::state::{JobState, Outcome};
+use crate::state::{JobState, Outcome, set_why};
 use crate::{Error, JobSpec, RemoteSpec, Result, slurm};
 
 /// Between two tries to reach a host: the first is short, and none is longer than the last.
@@ -86,11 +87,13 @@ impl Job<'_> {
         }
         let log_start = memory.log_start.unwrap_or_default();
         // From here on it may run: whoever cancels it has to reach it.
-        let outcome = tunnel::kept(&self.agent.host, &memory.tunnels, || {
-            self.patiently(Until::Done, || self.watch(log_start))
-        });
-        tunnel::close(&self.agent.host, &memory.tunnels);
-        Ok(self.bring_home(outcome?))
+        let tunnels = match &self.agent.host {
+            Host::Ssh(host) => Some(Keeper::start(host, &memory.tunnels)),
+            Host::Here { .. } => None,
+        };
+        let outcome = self.patiently(Until::Done, || self.watch(log_start))?;
+        drop(tunnels);
+        Ok(self.bring_home(outcome))
     }
 
     fn id(&self) -> String {
@@ -147,21 +150,10 @@ impl Job<'_> {
     }
 
     fn open_tunnels(&self, memory: &mut Memory) -> Result<()> {
-        let Host::Ssh(host) = &self.agent.host else {
-            return Ok(());
-        };
-        for name in &self.remote.tunnels {
-            let port = self
-                .spec
-                .env
-                .get(name)
-                .and_then(|value| tunnel::port(value));
-            if let Some(here) = port
-                && !memory.tunnels.contains_key(&here)
-            {
-                memory.tunnels.insert(here, tunnel::open(host, here)?);
-                memory.keep(self.folder)?;
-            }
+        if let Host::Ssh(host) = &self.agent.host {
+            let wanted = tunnel::ports(&self.spec.env, &self.remote.tunnels);
+            tunnel::open(host, &wanted, memory)?;
+            memory.keep(self.folder)?;
         }
         Ok(())
     }
@@ -372,26 +364,11 @@ impl Job<'_> {
     }
 
     fn say_why(&self, text: &str) -> Result<()> {
-        self.set_why(Some(text.to_owned()))
+        set_why(self.folder, Some(text.to_owned()))
     }
 
     fn say_nothing(&self) -> Result<()> {
-        self.set_why(None)
-    }
-
-    fn set_why(&self, wanted: Option<String>) -> Result<()> {
-        let Some(mut state) = self.folder.read::<JobState>(&self.folder.state())? else {
-            return Ok(());
-        };
-        match &mut state {
-            JobState::Queued { why, .. } | JobState::Running { why, .. } if *why != wanted => {
-                *why = wanted;
-            }
-            JobState::Queued { .. } | JobState::Running { .. } | JobState::Ended(_) => {
-                return Ok(());
-            }
-        }
-        self.folder.write(&self.folder.state(), &state)
+        set_why(self.folder, None)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::folder::Folder;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// The host has answered once: from then on an unreachable host is waited for.
     pub greeted: bool,
     /// The command may run from now on. Its log begins at this byte of ours.

@@ -11,14 +11,31 @@ mod fetch;
 mod host;
 mod job;
 mod memory;
+#[cfg(unix)]
+mod socket;
 mod tunnel;
 mod upload;
 
 pub use agent::Machine;
+pub(crate) use fetch::settle;
 pub use host::{Host, SshHost};
 pub(crate) use job::{discard, run_job};
+pub(crate) use memory::Memory;
+#[cfg(unix)]
+pub(crate) use socket::forward_socket;
+pub(crate) use tunnel::{Keeper, moved, open as open_tunnels, ports};
+pub(crate) use upload::size;
 
 use crate::Result;
+
+/// There are no Unix sockets to bring here.
+#[cfg(not(unix))]
+pub(crate) fn forward_socket(host: &SshHost, _: Option<&str>) -> Result<std::path::PathBuf> {
+    Err(crate::Error::NoDockerThere {
+        host: host.destination.clone(),
+        why: "Docker over ssh needs Linux or macOS here".to_owned(),
+    })
+}
 
 /// Connects, and says what the machine is: for "test the connection", and before anything is sent.
 ///

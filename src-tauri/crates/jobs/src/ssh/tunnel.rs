@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::host::{Host, SshHost};
+use super::host::SshHost;
+use super::memory::Memory;
 use crate::{Error, Result};
 
 /// A new connection gets its tunnels after so long at most.
@@ -23,7 +26,7 @@ pub(super) fn port(address: &str) -> Option<u16> {
 }
 
 /// The same address with the port there.
-pub(super) fn moved(address: &str, tunnels: &BTreeMap<u16, u16>) -> String {
+pub(crate) fn moved(address: &str, tunnels: &BTreeMap<u16, u16>) -> String {
     let Some((from, to)) = port(address).and_then(|from| Some((from, tunnels.get(&from)?))) else {
         return address.to_owned();
     };
@@ -33,9 +36,26 @@ pub(super) fn moved(address: &str, tunnels: &BTreeMap<u16, u16>) -> String {
     format!("{front}:{to}{back}")
 }
 
-/// Opens a way from some port there to `here`, and says which.
-pub(super) fn open(host: &SshHost, here: u16) -> Result<u16> {
-    let output = control(host, "forward", &way(0, here))?;
+/// The ports here that these variables name.
+pub(crate) fn ports(env: &BTreeMap<String, String>, names: &[String]) -> Vec<u16> {
+    names
+        .iter()
+        .filter_map(|name| port(env.get(name)?))
+        .collect()
+}
+
+/// Opens a way from some port there to each of `wanted` here, unless one is known already.
+pub(crate) fn open(host: &SshHost, wanted: &[u16], memory: &mut Memory) -> Result<()> {
+    for here in wanted {
+        if !memory.tunnels.contains_key(here) {
+            memory.tunnels.insert(*here, open_one(host, *here)?);
+        }
+    }
+    Ok(())
+}
+
+fn open_one(host: &SshHost, here: u16) -> Result<u16> {
+    let output = control(host, "forward", "-R", &way(0, here))?;
     let said = String::from_utf8_lossy(&output.stdout);
     said.trim().parse().map_err(|_| Error::There {
         host: host.destination.clone(),
@@ -50,48 +70,58 @@ fn way(there: u16, here: u16) -> String {
     format!("127.0.0.1:{there}:127.0.0.1:{here}")
 }
 
-fn control(host: &SshHost, verb: &str, way: &str) -> Result<Output> {
+pub(super) fn control(host: &SshHost, verb: &str, kind: &str, way: &str) -> Result<Output> {
     let mut command = host.ssh()?;
-    command.args(["-O", verb, "-R", way, "--", &host.destination]);
+    command.args(["-O", verb, kind, way, "--", &host.destination]);
     command
         .stdin(Stdio::null())
         .output()
         .map_err(|_| Error::NoSsh)
 }
 
-/// Keeps the tunnels open over all connections, for as long as `work` goes on.
-pub(super) fn kept<T>(host: &Host, tunnels: &BTreeMap<u16, u16>, work: impl FnOnce() -> T) -> T {
-    let Host::Ssh(host) = host else { return work() };
-    if tunnels.is_empty() {
-        return work();
-    }
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Acquire) {
-                for (here, there) in tunnels {
-                    // One that is open stays as it is. Without a connection there is nothing to do yet.
-                    if let Err(error) = control(host, "forward", &way(*there, *here)) {
-                        tracing::debug!(%error, "no tunnel");
-                    }
-                }
-                let checked = Instant::now();
-                while checked.elapsed() < CHECK && !done.load(Ordering::Acquire) {
-                    std::thread::sleep(POLL);
-                }
-            }
-        });
-        let result = work();
-        done.store(true, Ordering::Release);
-        result
-    })
+/// Keeps the tunnels open over all connections for as long as it lives, and closes them then.
+pub(crate) struct Keeper {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
-pub(super) fn close(host: &Host, tunnels: &BTreeMap<u16, u16>) {
-    let Host::Ssh(host) = host else { return };
+impl Keeper {
+    pub fn start(host: &SshHost, tunnels: &BTreeMap<u16, u16>) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let thread = (!tunnels.is_empty()).then(|| {
+            let (host, tunnels, done) = (host.clone(), tunnels.clone(), Arc::clone(&done));
+            std::thread::spawn(move || keep(&host, &tunnels, &done))
+        });
+        Self { done, thread }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked keeps nothing open.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(host: &SshHost, tunnels: &BTreeMap<u16, u16>, done: &AtomicBool) {
+    while !done.load(Ordering::Acquire) {
+        for (here, there) in tunnels {
+            // One that is open stays as it is. Without a connection there is nothing to do yet.
+            if let Err(error) = control(host, "forward", "-R", &way(*there, *here)) {
+                tracing::debug!(%error, "no tunnel");
+            }
+        }
+        let checked = Instant::now();
+        while checked.elapsed() < CHECK && !done.load(Ordering::Acquire) {
+            std::thread::sleep(POLL);
+        }
+    }
     for (here, there) in tunnels {
         // A connection that has ended has taken its tunnels along.
-        let _ = control(host, "cancel", &way(*there, *here));
+        let _ = control(host, "cancel", "-R", &way(*there, *here));
     }
 }
 

@@ -4,7 +4,7 @@ use lapwing_jobs::{DockerSpec, Image, JobState, Mount, Outcome, Target, log, sta
 use crate::{ended, shell, supervisor, until};
 
 /// The base image that `make test` found or made; without an engine these tests cannot say anything.
-fn image() -> Option<String> {
+pub fn image() -> Option<String> {
     let image = std::env::var("LAPWING_TEST_DOCKER")
         .ok()
         .filter(|name| !name.is_empty());

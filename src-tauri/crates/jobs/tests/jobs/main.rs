@@ -6,6 +6,7 @@
 )]
 
 mod docker;
+mod docker_away;
 mod environment;
 mod process;
 mod slurm;

@@ -148,7 +148,7 @@ fn a_machine_that_cannot_have_uv_is_said() {
 }
 
 /// A server here that answers every request with its path.
-fn server() -> u16 {
+pub fn server() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -164,7 +164,7 @@ fn server() -> u16 {
     port
 }
 
-const ASK: &str = "import os, sys, time, urllib.request\n\
+pub const ASK: &str = "import os, sys, time, urllib.request\n\
 for _ in range(600):\n    try:\n        print(urllib.request.urlopen(os.environ['MLFLOW_TRACKING_URI'] + sys.argv[1]).read().decode(), end='', flush=True)\n        break\n    except OSError:\n        time.sleep(0.1)\n";
 
 #[test]
