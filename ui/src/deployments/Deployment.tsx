@@ -1,4 +1,4 @@
-import { Pause, Play, Trash2 } from "lucide-react";
+import { FileOutput, Pause, Play, Trash2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useAction, useCommand } from "../api/client";
 import type { DeploymentDetail } from "../api/generated";
@@ -6,6 +6,7 @@ import { LineageGraph } from "../shared/lineage/Lineage";
 import { usePlace } from "../shared/place";
 import { Asked } from "../shared/states";
 import { Button, IconButton, Page, State, Tabs } from "../shared/ui";
+import { Export } from "./Export";
 import { Log } from "./Log";
 import { Overview } from "./Overview";
 import { Predictions } from "./Predictions";
@@ -31,6 +32,7 @@ export function Deployment({ name }: { name: string }) {
   const place = usePlace();
   const detail = useCommand("deployments.get", { name }, { every: 5000 });
   const [removing, setRemoving] = useState(false);
+  const [exporting, setExporting] = useState(false);
   const start = useAction("deployments.start", { done: `${name} is running` });
   const stop = useAction("deployments.stop", { done: `Stopped ${name}` });
   const tab = place.search.tab ?? "overview";
@@ -45,6 +47,7 @@ export function Deployment({ name }: { name: string }) {
       actions={
         row ? (
           <>
+            <IconButton label="Export…" icon={FileOutput} onClick={() => setExporting(true)} />
             <IconButton label={`Remove ${name}`} icon={Trash2} onClick={() => setRemoving(true)} />
             {up ? (
               <Button icon={Pause} busy={stop.isPending} onClick={() => stop.mutate({ name })}>
@@ -74,6 +77,7 @@ export function Deployment({ name }: { name: string }) {
         <Asked query={detail}>{(answer) => inside(tab, answer, place.search.of ?? name)}</Asked>
       </div>
       <Remove name={name} open={removing} onOpenChange={setRemoving} />
+      <Export name={name} revision={row?.revision ?? null} open={exporting} onOpenChange={setExporting} />
     </Page>
   );
 }

@@ -1,4 +1,4 @@
-import { Play, SlidersHorizontal, Square } from "lucide-react";
+import { FileOutput, Play, SlidersHorizontal, Square } from "lucide-react";
 import { useState } from "react";
 import { toast } from "sonner";
 import { useAction, useCommand } from "../api/client";
@@ -8,8 +8,9 @@ import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
-import { Button, Page, State, To } from "../shared/ui";
+import { Button, IconButton, Page, State, To } from "../shared/ui";
 import { STAGE } from "../shared/words";
+import { Export } from "./Export";
 import { RunWith } from "./RunWith";
 import { StageGraph } from "./StageGraph";
 import { StagePanel } from "./StagePanel";
@@ -55,6 +56,7 @@ export default function PipelinePage() {
   const [stored] = useProject();
   const project = stored ?? "";
   const [asking, setAsking] = useState(false);
+  const [exporting, setExporting] = useState(false);
   const status = useCommand("status.get", {});
   const pipeline = useCommand(
     "pipeline.get",
@@ -105,6 +107,9 @@ export default function PipelinePage() {
             >
               Stop
             </Button>
+          ) : null}
+          {stages.length > 0 ? (
+            <IconButton label="Export…" icon={FileOutput} onClick={() => setExporting(true)} />
           ) : null}
           <Button icon={SlidersHorizontal} disabled={stages.length === 0} onClick={() => setAsking(true)}>
             Run with…
@@ -175,6 +180,7 @@ export default function PipelinePage() {
         onOpenChange={setAsking}
         onRun={(input) => run.mutate(input)}
       />
+      <Export project={project} open={exporting} onOpenChange={setExporting} />
     </Page>
   );
 }

@@ -1,9 +1,12 @@
 // Models, deployments, monitors and automations of the made-up workspace.
 import type { Commands, DeploymentRow, LineageNode, MonitorView, VersionRow } from "../../api/generated";
 
-type Name = Extract<
-  keyof Commands,
-  `${"models" | "lineage" | "deployments" | "monitors" | "alerts" | "automations"}.${string}`
+type Name = Exclude<
+  Extract<
+    keyof Commands,
+    `${"models" | "lineage" | "deployments" | "monitors" | "alerts" | "automations"}.${string}`
+  >,
+  "deployments.export"
 >;
 type Some = { [N in Name]: (input: Commands[N]["input"]) => Commands[N]["answer"] };
 

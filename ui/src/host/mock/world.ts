@@ -10,6 +10,7 @@ import type {
   Status,
 } from "../../api/generated";
 import { deploymentAnswers } from "./deployments";
+import { exportAnswers } from "./exports";
 
 type Name = keyof Commands;
 export type Answers = { [N in Name]: (input: Commands[N]["input"]) => Commands[N]["answer"] };
@@ -415,6 +416,7 @@ const page = <T>(rows: T[], token: string | null, max: number | null): [T[], str
 
 export const answers: Answers = {
   ...deploymentAnswers,
+  ...exportAnswers,
   "projects.list": () => [
     { path: PROJECT, name: "flight-delays", opened: NOW - HOUR, exists: true, trusted: true },
     { path: "/home/ada/work/churn", name: "churn", opened: NOW - 3 * DAY, exists: true, trusted: true },
@@ -651,12 +653,6 @@ export const answers: Answers = {
     stages: stages.length ? stages : ["train", "evaluate"],
   }),
   "pipeline.stop": () => ({}),
-  "pipeline.export": ({ engine }) => ({
-    file: engine === "airflow" ? "flight_delays.py" : "flight-delays.yaml",
-    text: "# four tasks: clean, features, train, evaluate\n",
-    notes: ["The stages run with /bin/bash in the project’s folder."],
-    written: null,
-  }),
   "jobs.list": ({ run_id }) => jobs().filter((row) => run_id === null || row.run_id === run_id),
   "jobs.get": ({ id }) => jobs().find((row) => row.id === id) ?? job(id, id, "succeeded", HOUR, 1000),
   "jobs.log": ({ id, from }) => log(from, id !== "job-train"),

@@ -134,7 +134,7 @@ impl<'a> Spec<'a> {
         // Two makers may have the same key, and an output may be called as an input is.
         let places: Vec<&str> = found.iter().map(|(_, _, path)| *path).collect();
         let outputs: Vec<&str> = stage.outs.iter().map(|out| out.path.as_str()).collect();
-        let inputs = unique(&places, &[], |path| format!("in_{}", ids::key(path)));
+        let inputs = unique(&places, &[], ids::key);
         let keys = output_keys(stage);
         let mut start = 0;
         let mut files = Vec::new();
@@ -149,7 +149,7 @@ impl<'a> Spec<'a> {
             inputs: inputs
                 .into_iter()
                 .zip(found)
-                .map(|(key, (maker, theirs, path))| (key, maker, theirs, path))
+                .map(|(key, (maker, theirs, path))| (format!("in_{key}"), maker, theirs, path))
                 .collect(),
             outputs: keys.into_iter().zip(outputs).collect(),
             files,

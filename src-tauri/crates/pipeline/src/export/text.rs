@@ -1,4 +1,5 @@
-//! YAML that every reader takes for the same: texts always in quotes or in blocks, so that `yes`, `1e3` and `010` stay texts.
+//! YAML that every reader takes for the same: texts stand in quotes or in blocks wherever some reader could see a number, a date or a
+//! boolean in them, so that `yes`, `1e3` and `010` stay texts.
 
 use std::fmt::Write as _;
 
@@ -16,14 +17,23 @@ fn block(out: &mut String, value: &Json, indent: usize) {
     match value {
         Json::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
-                let _ = write!(out, "{:indent$}{}:", "", name(key));
+                let _ = write!(out, "{:indent$}{}:", "", word(key));
                 below(out, value, indent + 2);
             }
         }
         Json::Array(items) if !items.is_empty() => {
             for item in items {
                 let _ = write!(out, "{:indent$}-", "");
-                below(out, item, indent + 2);
+                match item {
+                    // Its first line stands behind the dash.
+                    Json::Object(entries) if !entries.is_empty() => {
+                        let mut inner = String::new();
+                        block(&mut inner, item, indent + 2);
+                        out.push(' ');
+                        out.push_str(inner.trim_start_matches(' '));
+                    }
+                    _ => below(out, item, indent + 2),
+                }
             }
         }
         Json::Object(_)
@@ -59,7 +69,7 @@ fn below(out: &mut String, value: &Json, indent: usize) {
             }
         }
         Json::String(text) => {
-            let _ = writeln!(out, " {}", quoted(text));
+            let _ = writeln!(out, " {}", word(text));
         }
         Json::Object(_) | Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) => {
             let _ = writeln!(out, " {value}");
@@ -87,17 +97,18 @@ fn is_plain(character: char) -> bool {
             )
 }
 
-fn name(key: &str) -> String {
-    let plain = !key.is_empty()
-        && key.starts_with(|first: char| first.is_ascii_alphabetic())
-        && key.chars().all(|character| {
+/// A text as it is where no reader can take it for something else.
+fn word(text: &str) -> String {
+    let plain = !text.is_empty()
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|character| {
             character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.' | '/')
         })
         && !matches!(
-            key.to_ascii_lowercase().as_str(),
+            text.to_ascii_lowercase().as_str(),
             "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
         );
-    if plain { key.to_owned() } else { quoted(key) }
+    if plain { text.to_owned() } else { quoted(text) }
 }
 
 /// JSON's quotes and escapes are YAML's too.
