@@ -1,5 +1,5 @@
 import { FolderDown } from "lucide-react";
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 import type { Exported } from "../api/generated";
 import { host } from "../host";
 import { Dialog } from "./Dialog";
@@ -32,7 +32,6 @@ export function ExportDialog<T extends string>({
   onOpenChange: (open: boolean) => void;
   children: ReactNode;
 }) {
-  const id = useId();
   const save = async () => {
     const folder = await host().pickFolder("Save the export in a folder");
     if (folder) onSave(folder);
@@ -58,8 +57,8 @@ export function ExportDialog<T extends string>({
         </>
       }
     >
-      <fieldset className="plain-set">
-        <legend id={id}>For</legend>
+      <fieldset className="export-for">
+        <legend>For</legend>
         <div className="segments">
           {targets.map(([key, word]) => (
             <button key={key} type="button" aria-pressed={target === key} onClick={() => onTarget(key)}>
@@ -84,9 +83,7 @@ export function ExportDialog<T extends string>({
                 <span className="mono">{file}</span>
                 <CopyButton text={text} label={`Copy ${file}`} />
               </header>
-              <pre className="code" tabIndex={0}>
-                {text}
-              </pre>
+              <pre tabIndex={0}>{text}</pre>
             </section>
           </>
         )}
