@@ -95,6 +95,9 @@ impl fmt::Display for Outcome {
             Self::Evicted { state } if state == "PREEMPTED" => f.write_str(
                 "its place in the cluster was taken by a more important job (PREEMPTED)",
             ),
+            Self::Evicted { state } if state == "FAILED" => f.write_str(
+                "the cluster says that it failed, and it left no word itself (FAILED): do all nodes see its folder?",
+            ),
             Self::Evicted { state } => write!(f, "the cluster could not go on with it ({state})"),
             Self::Lost => f.write_str("its supervisor ended without leaving a result"),
         }

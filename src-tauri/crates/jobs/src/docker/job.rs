@@ -214,7 +214,7 @@ async fn run(folder: &Folder, spec: &JobSpec, mut place: Place) -> Result<Outcom
     place.tunnels = memory.tunnels;
     if is_new && let Some(away) = &place.away {
         let size = tokio::select! {
-            size = travel::upload(&docker, &name, away) => size?,
+            size = travel::upload(&docker, &name, &spec.cwd, away) => size?,
             () = cancelled(folder) => return Ok(Outcome::Cancelled),
         };
         say(folder)(&format!(

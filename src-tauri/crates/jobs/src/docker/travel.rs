@@ -1,5 +1,6 @@
 //! Files into a container that shares no folder with this machine, and its outputs home.
 
+use std::collections::BTreeSet;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -34,8 +35,13 @@ pub struct RemoteDockerSpec {
 }
 
 /// Sends the files, and the certificates that this machine trusts. Done twice, it changes nothing.
-pub(super) async fn upload(docker: &Docker, name: &str, spec: &RemoteDockerSpec) -> Result<u64> {
-    let mut file = packed(spec)?;
+pub(super) async fn upload(
+    docker: &Docker,
+    name: &str,
+    cwd: &Path,
+    spec: &RemoteDockerSpec,
+) -> Result<u64> {
+    let mut file = packed(cwd, spec)?;
     let size = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let stream = ReaderStream::new(tokio::fs::File::from_std(file));
@@ -47,23 +53,14 @@ pub(super) async fn upload(docker: &Docker, name: &str, spec: &RemoteDockerSpec)
     Ok(size)
 }
 
-fn packed(spec: &RemoteDockerSpec) -> Result<std::fs::File> {
+fn packed(cwd: &Path, spec: &RemoteDockerSpec) -> Result<std::fs::File> {
     let mut archive = tar::Builder::new(tempfile::tempfile()?);
     let inside = inside(&spec.root)?;
-    folder(&mut archive, &inside)?;
-    let mut made: Vec<PathBuf> = vec![inside.clone()];
+    for path in folders(&inside, cwd, spec)? {
+        folder(&mut archive, &path)?;
+    }
     for path in &spec.files {
-        if !is_beneath(path) {
-            return Err(Error::BadPath(path.clone()));
-        }
         let place = inside.join(path);
-        // Each folder belongs to the command's user, which root's engine would not do by itself.
-        let mut above: Vec<&Path> = place.ancestors().skip(1).collect();
-        above.retain(|folder| folder.starts_with(&inside) && !made.iter().any(|m| m == folder));
-        for one in above.into_iter().rev() {
-            folder(&mut archive, one)?;
-            made.push(one.to_owned());
-        }
         let mut header = owned();
         let source = spec.root.join(path);
         let meta = fs_err::metadata(&source)?;
@@ -81,6 +78,35 @@ fn packed(spec: &RemoteDockerSpec) -> Result<std::fs::File> {
         archive.append_data(&mut header, place, content.as_slice())?;
     }
     Ok(archive.into_inner()?)
+}
+
+/// Every folder that has to be there, the outer ones first. Each belongs to the command's user, which root's engine would
+/// not do by itself.
+fn folders(inside: &Path, cwd: &Path, spec: &RemoteDockerSpec) -> Result<BTreeSet<PathBuf>> {
+    let cwd = cwd
+        .strip_prefix(&spec.root)
+        .map_err(|_| Error::BadPath(cwd.display().to_string()))?;
+    let empty = crate::ssh::folders(&crate::ssh::slashes(cwd), &spec.outputs);
+    let mut folders: BTreeSet<PathBuf> = [inside.to_owned()].into();
+    let mut add = |path: &Path| {
+        let all = path.ancestors().filter(|path| path.starts_with(inside));
+        folders.extend(all.map(Path::to_owned));
+    };
+    for path in &empty {
+        if !is_beneath(path) {
+            return Err(Error::BadPath(path.clone()));
+        }
+        add(&inside.join(path));
+    }
+    for path in &spec.files {
+        if !is_beneath(path) {
+            return Err(Error::BadPath(path.clone()));
+        }
+        if let Some(folder) = inside.join(path).parent() {
+            add(folder);
+        }
+    }
+    Ok(folders)
 }
 
 /// Beneath the container's own root.

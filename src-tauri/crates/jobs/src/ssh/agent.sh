@@ -3,7 +3,7 @@
 # Called as `sh agent.sh FOLDER VERB ARGUMENTS`. Arguments hold letters, digits and `._/-` only, because the user's login
 # shell (fish, csh …) reads them; everything else comes on standard input.
 #
-#   FOLDER/files/ab/abcd…      contents by their SHA-256
+#   FOLDER/files/abcd…         contents by their SHA-256
 #   FOLDER/environments/HASH   Python environments
 #   FOLDER/jobs/ID/            tree, command.sh, pid or slurm-id, output.log, exit
 set -u
@@ -61,45 +61,63 @@ in_own_session() {
 # Which of the contents named on stdin are not here. The others are marked as used.
 have() {
   while read -r hash; do
-    file=files/${hash%"${hash#??}"}/$hash
-    if [ -f "$file" ]; then echo "$file" >&3; else echo "$hash"; fi
-  done 3>"files/used.$$"
-  tr '\n' '\0' <"files/used.$$" | xargs -0 touch -c -- 2>/dev/null
-  rm -f "files/used.$$"
+    if [ -f "files/$hash" ]; then echo "files/$hash" >&3; else echo "$hash"; fi
+  done 3>"incoming.$$"
+  tr '\n' '\0' <"incoming.$$" | xargs -0 touch -c -- 2>/dev/null
+  rm -f "incoming.$$"
 }
 
 # Takes contents in, as a tar whose names are their digests.
 put() {
-  in=files/incoming.$$
+  in=$base/incoming.$$
   mkdir "$in" || exit 70
-  trap 'rm -rf "$base/$in"' EXIT
+  trap 'rm -rf "$in"' EXIT
   trap 'exit 70' HUP INT TERM PIPE
   tar -x -m -f - -C "$in" || exit 70
   cd "$in" || exit 70
-  sync -- ./* 2>/dev/null || :
   # Their names are digests.
   # shellcheck disable=SC2035
-  digest * >../sums.$$ || exit 70
-  while read -r hash name; do
-    [ "$hash" = "$name" ] || { rm -f ../sums.$$; fail 74 "$name"; }
-    mkdir -p "../${hash%"${hash#??}"}" && mv -f "$name" "../${hash%"${hash#??}"}/$hash" || exit 70
-  done <../sums.$$
-  rm -f ../sums.$$
+  sums=$(digest *) || exit 70
+  echo "$sums" | while read -r hash name; do [ "$hash" = "$name" ] || fail 74 "$name"; done || exit
+  # A name must not outlive a power cut that its content does not.
+  sync -f . 2>/dev/null || :
+  # shellcheck disable=SC2035
+  mv -f * "$base/files/" || exit 70
 }
 
-# Lays out a job's working tree; stdin: `MODE HASH PATH` lines.
+# Lays out a job's working tree; stdin: `MODE HASH PATH` lines, and `folder - PATH` for what has to be there empty.
 tree() {
   [ ! -d "jobs/$1/tree" ] || return 0
   rm -rf "jobs/$1/tree.new"
   mkdir -p "jobs/$1/tree.new" && cd "jobs/$1/tree.new" || exit 70
+  # A process for each file takes its time where there are thousands.
+  if command -v python3 >/dev/null 2>&1; then
+    python3 -c '
+import os, shutil, sys
+for line in sys.stdin.buffer.read().split(b"\n")[:-1]:
+    kind, digest, path = line.split(b" ", 2)
+    source = os.path.join(os.fsencode(sys.argv[1]), b"files", digest)
+    os.makedirs(path if kind == b"folder" else os.path.dirname(path) or b".", exist_ok=True)
+    if kind == b"link":
+        with open(source, "rb") as file:
+            os.symlink(file.read(), path)
+    elif kind != b"folder":
+        shutil.copyfile(source, path)
+        if kind == b"program":
+            os.chmod(path, 0o700)
+' "$base" || exit 70
+    mv ../tree.new ../tree || exit 70
+    return
+  fi
   made=
   while IFS= read -r line; do
     mode=${line%% *} line=${line#* }
     hash=${line%% *} path=${line#* }
+    [ "$mode" != folder ] || { mkdir -p -- "$path" || exit 70; continue; }
     case $path in
       */*) [ "${path%/*}" = "$made" ] || { made=${path%/*} && mkdir -p -- "$made" || exit 70; } ;;
     esac
-    file=$base/files/${hash%"${hash#??}"}/$hash
+    file=$base/files/$hash
     case $mode in
       link) ln -s -- "$(cat "$file")" "$path" || exit 70 ;;
       program) cp -- "$file" "$path" && chmod 700 -- "$path" || exit 70 ;;
@@ -139,7 +157,10 @@ environment() {
   echo "$$ $(born $$)" >"$lock/pid"
   trap 'rm -rf "$lock"' EXIT
   trap 'exit 70' HUP INT TERM PIPE
-  [ ! -e "$place/.lapwing-complete" ] || return 0
+  if [ -e "$place/.lapwing-complete" ]; then
+    touch "$place/.lapwing-complete"
+    return 0
+  fi
   uv=$(find_uv) || exit 72
   cd "jobs/$1/tree" || exit 70
   set -- "$place" "$3" "$4"
@@ -388,8 +409,11 @@ get() {
 
 clean() {
   rm -rf "jobs/$1"
-  # Contents that no job has asked for in 30 days.
+  # Contents that no job has asked for in 30 days, and environments in 90.
   find files -type f -mtime +30 -exec rm -f {} + 2>/dev/null
+  find environments -maxdepth 2 -name .lapwing-complete -mtime +90 2>/dev/null | while IFS= read -r marker; do
+    rm -f "$marker" && rm -rf "${marker%/*}"
+  done
   return 0
 }
 

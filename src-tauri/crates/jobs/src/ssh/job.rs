@@ -12,6 +12,7 @@ use super::agent::{self, Agent, Exit, Listen, TREE, Told};
 use super::host::Host;
 use super::memory::Memory;
 use super::tunnel::Keeper;
+use super::upload::Tree;
 use super::{environment, fetch, tunnel, upload};
 use crate::folder::Folder;
 use crate::slurm::SlurmSpec;
@@ -105,17 +106,26 @@ impl Job<'_> {
         let (id, argv) = (self.id(), &self.spec.command.argv);
         let machine = self.agent.greet(Some(&cancel))?;
         let mut say = |text: &str| self.tell_and_log(text);
-        upload::upload(
-            &self.agent,
-            &self.spec.id,
-            &self.remote.root,
-            &self.remote.files,
-            &cancel,
-            &mut say,
-        )?;
         let cwd = self.spec.cwd.strip_prefix(&self.remote.root);
         let cwd = cwd.map_err(|_| Error::BadPath(self.spec.cwd.display().to_string()))?;
         let cwd = slashes(cwd);
+        let tree = Tree {
+            root: &self.remote.root,
+            files: &self.remote.files,
+            folders: folders(&cwd, &self.remote.outputs),
+        };
+        upload::upload(
+            &self.agent,
+            &self.spec.id,
+            &tree,
+            &cancel,
+            &mut say,
+            &|gone, all| {
+                let (gone, all) = (upload::size(gone), upload::size(all));
+                // A word for people: what cannot be written shows when the state is written.
+                let _ = self.say_why(&format!("sent {gone} of {all}"));
+            },
+        )?;
         let mut made = None;
         if let Some(wanted) = &self.remote.environment {
             let index = agent::exports(&self.index_env());
@@ -396,7 +406,21 @@ impl Error {
     }
 }
 
-fn slashes(path: &Path) -> String {
+/// What a command finds at home even when nothing in it travels: where it starts, and where its outputs go.
+pub(crate) fn folders(cwd: &str, outputs: &[String]) -> Vec<String> {
+    let above = outputs
+        .iter()
+        .filter_map(|output| output.trim_end_matches('/').rsplit_once('/'))
+        .map(|(folder, _)| folder.to_owned());
+    let mut folders: Vec<String> = above
+        .chain((!cwd.is_empty()).then(|| cwd.to_owned()))
+        .collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+pub(crate) fn slashes(path: &Path) -> String {
     path.components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>()

@@ -19,7 +19,7 @@ mod upload;
 pub use agent::Machine;
 pub(crate) use fetch::settle;
 pub use host::{Host, SshHost};
-pub(crate) use job::{discard, run_job};
+pub(crate) use job::{discard, folders, run_job, slashes};
 pub(crate) use memory::Memory;
 #[cfg(unix)]
 pub(crate) use socket::forward_socket;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use lapwing_core::JobId;
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,7 @@ use crate::{Error, Result};
 /// So much goes in one piece: what has arrived stays when the connection is cut.
 const BATCH_FILES: usize = 500;
 const BATCH_BYTES: u64 = 64 << 20;
+const TELL: Duration = Duration::from_secs(1);
 const BLOCK: usize = 1 << 20;
 /// Names that one question holds.
 const ASKED: usize = 20_000;
@@ -43,16 +45,25 @@ pub(crate) struct Sent {
     pub known: usize,
 }
 
-/// Sends `files` of `root` and lays them out as the job's tree.
+/// What goes there.
+pub(crate) struct Tree<'a> {
+    pub root: &'a Path,
+    pub files: &'a [String],
+    /// Made though nothing lies in them.
+    pub folders: Vec<String>,
+}
+
+/// Sends the files and lays them out as the job's tree. `progress` is told the bytes that have gone and all of them.
 pub(crate) fn upload(
     agent: &Agent,
     id: &JobId,
-    root: &Path,
-    files: &[String],
+    tree: &Tree<'_>,
     cancel: &Path,
     say: &mut dyn FnMut(&str),
+    progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Sent> {
-    let entries = entries(root, files, cancel)?;
+    let root = tree.root;
+    let entries = entries(root, tree.files, cancel)?;
     let missing = missing(agent, &entries, cancel)?;
     let mut by_hash: BTreeMap<&str, &Entry> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| missing.contains(&entry.hash)) {
@@ -70,16 +81,30 @@ pub(crate) fn upload(
         entries.len(),
         size(sent.bytes)
     ));
+    let mut gone = 0;
     for batch in batches(&wanted) {
         agent.call(
             "put",
             &[],
             Some(cancel),
-            &mut |stdin| pack(root, batch, stdin),
+            &mut |stdin| {
+                let mut counted = Counted {
+                    to: stdin,
+                    gone,
+                    told: Instant::now(),
+                    tell: &|gone| progress(gone.min(sent.bytes), sent.bytes),
+                };
+                pack(root, batch, &mut counted)
+            },
             &mut |reader| Ok(std::io::copy(reader, &mut std::io::sink()).map(|_| ())?),
         )?;
+        gone += batch.iter().map(|entry| entry.size).sum::<u64>();
     }
     let mut manifest = String::new();
+    for folder in &tree.folders {
+        check(folder)?;
+        manifest.push_str(&format!("folder - {folder}\n"));
+    }
     for entry in &entries {
         let kind = match entry.kind {
             Kind::File => "file",
@@ -103,18 +128,23 @@ fn entries(root: &Path, files: &[String], cancel: &Path) -> Result<Vec<Entry>> {
         if cancel.exists() {
             return Err(Error::Cancelled);
         }
-        let strange = path.starts_with('/')
-            || path.contains(['\n', '\0'])
-            || path.split('/').any(|part| part == ".." || part.is_empty());
-        if strange {
-            return Err(Error::BadPath(path.clone()));
-        }
+        check(path)?;
         entries.push(entry(root, path)?);
     }
     // A folder is made once: entries of one lie together.
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries.dedup_by(|a, b| a.path == b.path);
     Ok(entries)
+}
+
+fn check(path: &str) -> Result<()> {
+    let strange = path.starts_with('/')
+        || path.contains(['\n', '\0'])
+        || path.split('/').any(|part| part == ".." || part.is_empty());
+    if strange {
+        return Err(Error::BadPath(path.to_owned()));
+    }
+    Ok(())
 }
 
 fn entry(root: &Path, path: &str) -> Result<Entry> {
@@ -226,7 +256,31 @@ fn batches<'a>(wanted: &'a [&'a Entry]) -> Vec<&'a [&'a Entry]> {
     batches
 }
 
-fn pack(root: &Path, batch: &[&Entry], to: &mut std::process::ChildStdin) -> Result<()> {
+/// Tells how far a long upload is.
+struct Counted<'a> {
+    to: &'a mut dyn Write,
+    gone: u64,
+    told: Instant,
+    tell: &'a dyn Fn(u64),
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.gone += written as u64;
+        if self.told.elapsed() > TELL {
+            (self.tell)(self.gone);
+            self.told = Instant::now();
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn pack(root: &Path, batch: &[&Entry], to: &mut dyn Write) -> Result<()> {
     let mut archive = tar::Builder::new(to);
     for entry in batch {
         let place: PathBuf = root.join(&entry.path);

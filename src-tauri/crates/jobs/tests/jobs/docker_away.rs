@@ -316,7 +316,14 @@ fn a_job_runs_on_an_engine_behind_tls() {
     let Some(bench) = Bench::new() else { return };
     let certificates = tempfile::tempdir().unwrap();
     let tls = Tls::start(certificates.path());
-    let mut spec = away(&bench, &image, "cat in > out; echo done", &["in"], &["out"]);
+    let mut spec = away(
+        &bench,
+        &image,
+        "cat ../in > ../models/deep/out; echo done",
+        &["in"],
+        &["models/deep/out"],
+    );
+    spec.cwd = bench.project().join("empty");
     bench.write("in", "through TLS\n");
     change(&mut spec, |docker| {
         docker.engine = tls.host(certificates.path(), "ca.pem")
@@ -329,7 +336,7 @@ fn a_job_runs_on_an_engine_behind_tls() {
         bench.log(&spec)
     );
     assert!(bench.log(&spec).ends_with("done\n"));
-    let out = std::fs::read_to_string(bench.project().join("out")).unwrap();
+    let out = std::fs::read_to_string(bench.project().join("models/deep/out")).unwrap();
     assert_eq!(out, "through TLS\n");
 }
 

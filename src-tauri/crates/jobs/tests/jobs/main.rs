@@ -6,13 +6,19 @@
 )]
 
 mod docker;
+#[cfg(target_os = "linux")]
 mod docker_away;
 mod environment;
 mod process;
+#[cfg(target_os = "linux")]
 mod slurm;
+#[cfg(target_os = "linux")]
 mod slurmd;
+#[cfg(target_os = "linux")]
 mod ssh;
+#[cfg(target_os = "linux")]
 mod ssh_python;
+#[cfg(target_os = "linux")]
 mod sshd;
 
 use std::collections::BTreeMap;

@@ -185,6 +185,44 @@ fn files_go_there_and_outputs_come_home() {
 }
 
 #[test]
+fn a_machine_with_nothing_but_a_unix_will_do() {
+    let Some(bench) = Bench::new() else { return };
+    let bin = bench.sshd.at("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let tools = "cat chmod cp cut date find head id ln mkdir mv nohup rm setsid sh sha256sum sleep sync tail tar touch tr uname wc xargs";
+    for tool in tools.split(' ') {
+        let place = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool));
+        let place = place.iter().find(|place| place.exists()).unwrap();
+        std::os::unix::fs::symlink(place, bin.join(tool)).unwrap();
+    }
+    bench.sshd.force(&format!(
+        "PATH={} exec sh -c \"$SSH_ORIGINAL_COMMAND\"",
+        bin.display()
+    ));
+    bench.write("a/b c/d.txt", "deep\n");
+    bench.write("run.sh", "");
+    bench.sshd.command(
+        &bench.project().join("run.sh"),
+        "#!/bin/sh\ncat 'a/link' > out/made\n",
+    );
+    std::os::unix::fs::symlink("b c/d.txt", bench.project().join("a/link")).unwrap();
+    let spec = bench.there(
+        "./run.sh",
+        &["a/b c/d.txt", "a/link", "run.sh"],
+        &["out/made"],
+    );
+    bench.start(&spec);
+    assert_eq!(
+        bench.ended(&spec),
+        Outcome::Succeeded,
+        "{}",
+        bench.log(&spec)
+    );
+    let made = std::fs::read_to_string(bench.project().join("out/made")).unwrap();
+    assert_eq!(made, "deep\n");
+}
+
+#[test]
 fn a_second_job_sends_only_what_changed() {
     let Some(bench) = Bench::new() else { return };
     for at in 0..20 {
@@ -204,6 +242,21 @@ fn a_second_job_sends_only_what_changed() {
         bench.log(&second),
         "sending 1 of 20 files (7 B)\nchangedcontent 8"
     );
+}
+
+#[test]
+fn the_folders_of_outputs_are_there_though_nothing_in_them_travels() {
+    let Some(bench) = Bench::new() else { return };
+    let mut spec = bench.there("echo 1 > ../models/deep/m; pwd", &[], &["models/deep/m"]);
+    spec.cwd = bench.project().join("empty");
+    bench.start(&spec);
+    assert_eq!(
+        bench.ended(&spec),
+        Outcome::Succeeded,
+        "{}",
+        bench.log(&spec)
+    );
+    assert!(bench.project().join("models/deep/m").exists());
 }
 
 #[test]
