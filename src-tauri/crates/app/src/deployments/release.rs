@@ -84,6 +84,8 @@ pub(crate) fn release(app: &App, wanted: Release<'_>) -> Result<DeploymentRow, R
     let number = revisions.first().map_or(1, |revision| revision.number + 1);
     let place = DeploymentFolder::at(app.workspace().deployment(&wanted.name));
     let revision = prepare(app, &wanted, &place, number)?;
+    // That took its time: a port that was free before may be somebody's by now.
+    let deployment = planned(app, &wanted, old.as_ref())?;
     // The row of the deployment comes first: revisions refer to it.
     let unchanged = old.clone().unwrap_or_else(|| table::Deployment {
         live_revision: None,
