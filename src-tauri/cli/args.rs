@@ -109,7 +109,13 @@ pub enum Command {
     },
     /// Carry out one automation.
     #[command(name = "__automation", hide = true)]
-    Automation { project: PathBuf, name: String },
+    Automation {
+        project: PathBuf,
+        name: String,
+        /// What its trigger saw.
+        #[arg(long)]
+        because: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -536,6 +542,9 @@ pub struct Server {
     /// Also serve the window's pages, for a machine without a screen.
     #[arg(long, value_hint = ValueHint::DirPath, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "")]
     pub ui: Option<PathBuf>,
+    /// Look at monitors and automations every so many seconds.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400), value_name = "SECONDS")]
+    pub every: u64,
 }
 
 #[derive(Debug, Args)]

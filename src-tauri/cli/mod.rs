@@ -139,9 +139,13 @@ fn verb(context: &Context, command: Command) -> Done {
         Command::Runner { run_id } => {
             lapwing_app::pipeline::carry_out(&context.app, &run_id).map(|()| ExitCode::SUCCESS)
         }
-        Command::Automation { project, name } => {
+        Command::Automation {
+            project,
+            name,
+            because,
+        } => {
             let project = project.display().to_string();
-            lapwing_app::automations::carry_out(&context.app, &project, &name)
+            lapwing_app::automations::carry_out(&context.app, &project, &name, because.as_deref())
                 .map(|()| ExitCode::SUCCESS)
         }
         Command::Completions { .. } | Command::Supervise { .. } | Command::Gateway { .. } => {

@@ -1,6 +1,7 @@
 //! `lapwing server`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lapwing_app::services::{self, ServerOptions, Ui};
 
@@ -8,6 +9,7 @@ use super::args::Server;
 use super::{Context, Done, print};
 
 pub fn run(context: &Context, arguments: Server) -> Done {
+    log();
     let ui = match arguments.ui {
         None => Ui::Off,
         Some(folder) if folder.as_os_str().is_empty() => Ui::Installed,
@@ -18,6 +20,7 @@ pub fn run(context: &Context, arguments: Server) -> Done {
         port: arguments.port,
         token: arguments.token,
         ui,
+        every: Duration::from_secs(arguments.every),
     };
     let json = context.out == print::Output::Json;
     services::serve(&context.app, options, &|address| {
@@ -38,4 +41,14 @@ pub fn run(context: &Context, arguments: Server) -> Done {
         ));
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What monitors and automations do by themselves is said on standard error, as much as `LAPWING_LOG` asks for.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LAPWING_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,lapwing_app=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -8,6 +8,8 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
+#[cfg(unix)]
+mod automations;
 mod bad_input;
 mod edges;
 mod export;

@@ -115,7 +115,7 @@ pub struct PerformanceLine {
     pub min_rows: u32,
 }
 
-fn default_min_rows() -> u32 {
+pub(crate) fn default_min_rows() -> u32 {
     200
 }
 

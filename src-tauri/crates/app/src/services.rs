@@ -15,7 +15,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
-use lapwing_core::{Code, Report, RunId, Timestamp};
+use lapwing_core::{Code, Report, RunId};
 use lapwing_store::lock;
 use lapwing_tracking::{Guard, guarded, router};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,8 @@ use crate::{App, automations, file, jobs, monitors, pipeline, wire};
 
 /// MLflow's own port: scripts that name no server find this one.
 const PREFERRED_PORT: u16 = 5000;
-const TICK: Duration = Duration::from_secs(20);
+/// How often monitors and automations are looked at, where nobody says otherwise.
+const EVERY: Duration = Duration::from_secs(20);
 const TAKE_OVER: Duration = Duration::from_secs(5);
 const EVENTS: Duration = Duration::from_millis(150);
 const LOCK: &str = "services";
@@ -54,6 +55,8 @@ pub struct ServerOptions {
     pub port: u16,
     pub token: Option<String>,
     pub ui: Ui,
+    /// How often monitors and automations are looked at.
+    pub every: Duration,
 }
 
 /// Where a server answers.
@@ -69,10 +72,7 @@ pub struct Address {
 /// # Errors
 /// When the workspace cannot be read.
 pub fn running(app: &App) -> Result<Option<Services>, Report> {
-    if lock::try_acquire(app.workspace(), LOCK)
-        .reported()?
-        .is_some()
-    {
+    if !lock::is_held(app.workspace(), LOCK).reported()? {
         return Ok(None);
     }
     file::read_json(&app.workspace().services())
@@ -109,7 +109,8 @@ fn host(app: &App) -> Result<(), Report> {
             tracing::error!(%error, "the MLflow API ended");
         }
     });
-    watch(app)
+    watch(app, EVERY);
+    Ok(())
 }
 
 fn announce(app: &App, url: &str) -> Result<(), Report> {
@@ -145,28 +146,61 @@ fn local(listener: &tokio::net::TcpListener) -> Result<SocketAddr, Report> {
         .map_err(|error| Report::new(Code::Failed, "server.address", error.to_string()))
 }
 
-/// Monitors, automations and reconciliation, again and again.
-fn watch(app: &App) -> Result<(), Report> {
-    let mut since = Timestamp::now();
+/// Monitors, automations and reconciliation, again and again, until the process ends.
+fn watch(app: &App, every: Duration) {
+    let mut seen = automations::Seen::default();
     loop {
-        std::thread::sleep(TICK);
-        let now = Timestamp::now();
-        for row in lapwing_store::deployments::list(app.store()).reported()? {
-            if row.live_revision.is_some()
-                && let Err(report) = monitors::check(app, &row.name)
-            {
-                tracing::debug!(message = report.message, deployment = %row.name, "a monitor could not look");
-            }
+        std::thread::sleep(every);
+        if let Err(report) = look(app, &mut seen) {
+            tracing::warn!(
+                message = report.message,
+                "monitors and automations could not be looked at"
+            );
         }
-        for run in lapwing_store::pipeline_runs::active(app.store(), None).reported()? {
-            if let Err(report) = pipeline::reconcile(app, &run.project) {
-                tracing::debug!(message = report.message, "a run could not be looked at");
-            }
-        }
-        jobs::running(app)?;
-        automations::tick(app, since);
-        since = now;
+        tracing::debug!("looked at monitors and automations");
     }
+}
+
+fn look(app: &App, seen: &mut automations::Seen) -> Result<(), Report> {
+    for row in lapwing_store::deployments::list(app.store()).reported()? {
+        if row.live_revision.is_some()
+            && let Err(report) = monitors::check(app, &row.name)
+        {
+            tracing::debug!(message = report.message, deployment = %row.name, "a monitor could not look");
+        }
+    }
+    for run in lapwing_store::pipeline_runs::active(app.store(), None).reported()? {
+        if let Err(report) = pipeline::reconcile(app, &run.project) {
+            tracing::debug!(message = report.message, "a run could not be looked at");
+        }
+    }
+    jobs::running(app)?;
+    automations::tick(app, seen)
+}
+
+/// Looks after the workspace beside a server that answers already; while another process does, it waits to take over.
+fn watch_in_background(app: &App, url: String, every: Duration) -> Result<(), Report> {
+    let mut lock = lock::try_acquire(app.workspace(), LOCK).reported()?;
+    if lock.is_some() {
+        announce(app, &url)?;
+    }
+    let app = app.clone();
+    std::thread::spawn(move || {
+        while lock.is_none() {
+            std::thread::sleep(TAKE_OVER);
+            match lock::try_acquire(app.workspace(), LOCK) {
+                Ok(taken) => lock = taken,
+                Err(error) => tracing::warn!(%error, "the lock of the services cannot be taken"),
+            }
+            if lock.is_some()
+                && let Err(report) = announce(&app, &url)
+            {
+                tracing::warn!(message = report.message, "nobody is told of this server");
+            }
+        }
+        watch(&app, every);
+    });
+    Ok(())
 }
 
 /// Serves the MLflow API, and the window's pages where they are asked for, until the process is told to end.
@@ -228,23 +262,13 @@ pub fn serve(app: &App, options: ServerOptions, ready: &dyn Fn(&Address)) -> Res
         ui: ui_folder.map(|_| format!("{url}/pages/#token={}", token.unwrap_or_default())),
         url: url.clone(),
     };
-    let lock = lock::try_acquire(app.workspace(), LOCK).reported()?;
-    if lock.is_some() {
-        announce(app, &url)?;
-        let watched = app.clone();
-        std::thread::spawn(move || {
-            if let Err(report) = watch(&watched) {
-                tracing::error!(message = report.message, "monitors and automations ended");
-            }
-        });
-    }
+    watch_in_background(app, url, options.every)?;
     ready(&address);
     let ended = app.block_on(async move {
         axum::serve(listener, routes)
             .with_graceful_shutdown(told_to_end())
             .await
     })?;
-    drop(lock);
     ended.map_err(|error| Report::new(Code::Failed, "server.ended", error.to_string()))
 }
 

@@ -15,6 +15,7 @@ mod feed;
 pub mod jobs;
 pub mod lock;
 pub mod pipeline_runs;
+pub mod policies;
 pub mod projects;
 pub mod registry;
 pub mod remotes;

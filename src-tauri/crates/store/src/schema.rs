@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::{
     Error, Result, alerts, decisions, deployments, experiments, feed, jobs, pipeline_runs,
-    projects, registry, remotes, runs,
+    policies, projects, registry, remotes, runs,
 };
 
 /// Every table file with its name, which must never change: it is the key of its migration count.
@@ -20,6 +20,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("runs", runs::MIGRATIONS),
     ("registry", registry::MIGRATIONS),
     ("remotes", remotes::MIGRATIONS),
+    ("policies", policies::MIGRATIONS),
 ];
 
 /// Brings the schema up to date; several processes may do so at once.

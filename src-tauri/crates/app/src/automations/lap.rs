@@ -3,30 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lapwing_core::{Code, JobId, Report, RunId, Timestamp};
+use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_monitor::Frame;
 use lapwing_monitor::frame::Part;
-use lapwing_monitor::performance::{Direction, direction};
 use lapwing_monitor::verdict::{Choice, Verdict, verdict};
 use lapwing_pipeline::Assignment;
-use lapwing_serving::predictions::{Window, summary};
 use lapwing_serving::{RevisionConfig, RuntimeKind};
-use lapwing_store::{deployments as table, lock};
+use lapwing_store::{deployments as table, lock, policies};
 use lapwing_tracking::Resolved;
 
 use super::trail::{self, Entry};
 use super::{policy, trigger};
 use crate::config::{Config, PolicyConfig};
-use crate::deployments::{self, Release, known, live_revision, release, score_rows};
+use crate::deployments::{self, Release, live_revision, release, score_rows};
 use crate::error::Reported as _;
 use crate::pipeline::{self, Progress};
-use crate::wire::{
-    AddData, DecisionKind, DecisionRow, InProject, RegisterModel, Rollback, RunStatus, StartRun,
-};
+use crate::wire::{AddData, DecisionKind, DecisionRow, RegisterModel, RunStatus, StartRun};
 use crate::{App, data, jobs, models, monitors, projects};
 
 /// Alias of the version that is served.
-const CHAMPION: &str = "champion";
+pub(super) const CHAMPION: &str = "champion";
 /// A gate needs no more rows than this.
 const MAX_GATE_ROWS: usize = 100_000;
 
@@ -42,11 +38,7 @@ fn lock_name(project: &Path, name: &str) -> String {
 }
 
 pub(super) fn is_running(app: &App, project: &Path, name: &str) -> Result<bool, Report> {
-    Ok(
-        lock::try_acquire(app.workspace(), &lock_name(project, name))
-            .reported()?
-            .is_none(),
-    )
+    lock::is_held(app.workspace(), &lock_name(project, name)).reported()
 }
 
 /// A lap that goes on: what its decisions share.
@@ -72,22 +64,30 @@ pub fn run_now(
 ) -> Result<Vec<DecisionRow>, Report> {
     let root = projects::locate(Path::new(project))?;
     let (_, wanted) = policy(Path::new(&root), name)?;
-    let due = trigger::due(app, &root, &wanted, Timestamp::now())?;
+    let due = trigger::by_monitor(app, &wanted)?;
     let reason = due.unwrap_or_else(|| "started by hand".to_owned());
     run(app, &root, name, say, &reason)
 }
 
-/// The body of `lapwing __automation`: a lap that its trigger started.
+/// The body of `lapwing __automation`: a lap as a job of its own. `because` is what its trigger saw.
 ///
 /// # Errors
 /// When there is no such policy, or the lap failed.
-pub fn carry_out(app: &App, project: &str, name: &str) -> Result<(), Report> {
+pub fn carry_out(
+    app: &App,
+    project: &str,
+    name: &str,
+    because: Option<&str>,
+) -> Result<(), Report> {
     let say = |text: &str| {
         use std::io::Write as _;
         // The job's log is for people; a full disk shows elsewhere.
         let _ = writeln!(std::io::stdout(), "{text}");
     };
-    let rows = run_now(app, project, name, &say)?;
+    let rows = match because {
+        Some(reason) => run(app, project, name, &say, reason)?,
+        None => run_now(app, project, name, &say)?,
+    };
     match rows.last() {
         Some(row) if row.kind == DecisionKind::Failed => Err(Report::new(
             Code::Failed,
@@ -116,6 +116,10 @@ fn run(
             format!("a lap of `{name}` goes on already"),
         ));
     };
+    // What the lap takes in now is no news for its trigger afterwards; what comes while it goes on is.
+    if let Some(content) = trigger::content(&root, &policy)? {
+        policies::dealt_with(app.store(), &root, name, &content).reported()?;
+    }
     let mut lap = Lap {
         app,
         project: root,
@@ -416,126 +420,4 @@ impl Lap<'_> {
             .reported()?;
         monitors::forgive(self.app, &self.policy.deployment)
     }
-}
-
-/// Rolls a release of this policy back when its error rate or its score is worse than it may be.
-pub(super) fn watch(app: &App, project: &str, policy: &PolicyConfig) -> Result<(), Report> {
-    let Some(deployment) = table::get(app.store(), &policy.deployment).reported()? else {
-        return Ok(());
-    };
-    let Some(live) = live_revision(app, &deployment)? else {
-        return Ok(());
-    };
-    let age = Timestamp::now().millis_since(live.created);
-    let watched = live.released_by == policy.name
-        && live.number > 1
-        && age < i64::from(policy.watch.minutes) * 60_000;
-    if !watched {
-        return Ok(());
-    }
-    let Some((why, numbers)) = worse(app, project, policy, &live)? else {
-        return Ok(());
-    };
-    deployments::rollback(
-        app,
-        Rollback {
-            name: policy.deployment.clone(),
-            revision: None,
-        },
-    )?;
-    let back = known(app, &policy.deployment)?;
-    if let Some(version) = live_revision(app, &back)?.and_then(|revision| revision.version) {
-        app.tracking()
-            .set_alias(&policy.model, CHAMPION, version)
-            .reported()?;
-    }
-    let entry = Entry {
-        lap: JobId::random().to_string(),
-        project: project.to_owned(),
-        policy: policy.name.clone(),
-        kind: DecisionKind::RolledBack,
-        message: format!(
-            "{why}: {} answers with revision {} again",
-            policy.deployment,
-            back.live_revision.unwrap_or_default()
-        ),
-        numbers,
-        run_id: None,
-        model: Some(policy.model.clone()),
-        deployment: Some(policy.deployment.to_string()),
-    };
-    trail::append(app, entry).map(|_| ())
-}
-
-type Why = Option<(String, BTreeMap<String, f64>)>;
-
-fn worse(
-    app: &App,
-    project: &str,
-    policy: &PolicyConfig,
-    live: &table::Revision,
-) -> Result<Why, Report> {
-    let window = Window {
-        since: live.created,
-        until: Timestamp(Timestamp::now().0 + 1),
-        bucket_millis: i64::MAX / 4,
-    };
-    let totals = summary(&app.workspace().deployment(&policy.deployment), window).reported()?;
-    if let Some(of_live) = totals.revisions.get(&live.number)
-        && of_live.requests >= u64::from(policy.watch.min_requests)
-    {
-        let rate = of_live.failures as f64 / of_live.requests as f64;
-        if rate > policy.watch.max_error_rate {
-            let numbers = BTreeMap::from([
-                ("error_rate".to_owned(), rate),
-                ("requests".to_owned(), of_live.requests as f64),
-            ]);
-            return Ok(Some((
-                format!(
-                    "{:.1}% of {} requests failed",
-                    rate * 100.0,
-                    of_live.requests
-                ),
-                numbers,
-            )));
-        }
-    }
-    let Some(line) = &policy.on.performance else {
-        return Ok(None);
-    };
-    let trail = trail::log(
-        app,
-        InProject {
-            project: project.to_owned(),
-        },
-    )?;
-    let promoted = trail
-        .iter()
-        .find(|row| row.policy == policy.name && row.kind == DecisionKind::Promoted);
-    let Some(champion) = promoted.and_then(|row| row.numbers.get("champion").copied()) else {
-        return Ok(None);
-    };
-    let (value, rows) = monitors::live_performance(app, &policy.deployment, line)?;
-    let Some(value) = value.filter(|_| rows >= line.min_rows as usize) else {
-        return Ok(None);
-    };
-    let loss = match direction(&line.metric) {
-        Direction::HigherIsBetter => champion - value,
-        Direction::LowerIsBetter => value - champion,
-    };
-    if loss <= policy.watch.max_loss {
-        return Ok(None);
-    }
-    let numbers = BTreeMap::from([
-        ("value".to_owned(), value),
-        ("champion".to_owned(), champion),
-        ("rows".to_owned(), rows as f64),
-    ]);
-    Ok(Some((
-        format!(
-            "{} is {value:.3} on {rows} rows, the old champion had {champion:.3}",
-            line.metric
-        ),
-        numbers,
-    )))
 }

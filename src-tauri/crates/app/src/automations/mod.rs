@@ -1,8 +1,11 @@
 //! Automations: trigger → retrain → gate → release → watch → roll back, with an audit trail.
 
 mod lap;
+pub mod schedule;
+mod tick;
 mod trail;
 mod trigger;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +17,8 @@ use crate::wire::{DecisionRow, InProject, PolicyRef, PolicyRow, Started};
 use crate::{App, deployments, projects};
 
 pub use lap::{carry_out, run_now};
+pub(crate) use tick::{Seen, tick};
 pub use trail::log;
-pub(crate) use trigger::{is_cron, tick};
 
 /// The report for a policy that `lapwing.toml` does not have.
 #[must_use]
@@ -28,13 +31,13 @@ pub fn unknown(name: &str) -> Report {
     .hint("see `lapwing automations list`")
 }
 
-/// Why a policy's trigger would start it now; `None` when it would not.
+/// Why what the monitor sees would start a policy now; `None` when it would not.
 ///
 /// # Errors
 /// When there is no such policy, or its deployment cannot be looked at.
 pub fn due(app: &App, project: &str, name: &str) -> Result<Option<String>, Report> {
     let (_, policy) = policy(Path::new(project), name)?;
-    trigger::due(app, project, &policy, lapwing_core::Timestamp::now())
+    trigger::by_monitor(app, &policy)
 }
 
 fn policy(project: &Path, name: &str) -> Result<(Config, PolicyConfig), Report> {
@@ -90,16 +93,24 @@ pub fn list(app: &App, input: InProject) -> Result<Vec<PolicyRow>, Report> {
 /// # Errors
 /// When there is no such policy, or the project is not trusted.
 pub fn start(app: &App, input: PolicyRef) -> Result<Started, Report> {
+    start_because(app, input, None)
+}
+
+/// The same for a trigger, which says what it saw.
+fn start_because(app: &App, input: PolicyRef, because: Option<&str>) -> Result<Started, Report> {
     let project = projects::project(&input.project)?;
     projects::require_trust(app, &project)?;
     policy(project.root(), &input.name)?;
     let root = project.root().display().to_string();
-    let argv = vec![
+    let mut argv = vec![
         app.program().display().to_string(),
         "__automation".to_owned(),
         root.clone(),
         input.name.clone(),
     ];
+    if let Some(reason) = because {
+        argv.extend(["--because".to_owned(), reason.to_owned()]);
+    }
     let owner = Owner {
         project: Some(root),
         ..Owner::default()

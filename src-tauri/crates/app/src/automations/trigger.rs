@@ -1,21 +1,17 @@
-//! What starts a policy: a schedule, new data, drift, or performance past its line. And what is watched after a release.
+//! What starts a policy: a schedule, new data, drift, or performance past its line.
 
 use std::path::Path;
 
 use jiff::Zoned;
 use lapwing_core::{Code, Report, Timestamp};
 use lapwing_data::State;
-use lapwing_store::{deployments as table, projects as known_projects};
+use lapwing_store::deployments as table;
+use lapwing_store::policies::Memory;
 
-use super::lap;
-use super::trail;
-use crate::config::{Config, PolicyConfig};
+use super::schedule::{self, Schedule};
+use crate::config::PolicyConfig;
 use crate::error::Reported as _;
-use crate::wire::{InProject, PolicyRef};
 use crate::{App, monitors, projects};
-
-/// A policy that just ran does not start again at once, whatever its trigger says.
-const REST_MILLIS: i64 = 10 * 60_000;
 
 /// The trigger in words.
 pub(super) fn words(policy: &PolicyConfig) -> String {
@@ -49,196 +45,98 @@ pub(super) fn words(policy: &PolicyConfig) -> String {
 
 /// When the schedule fires next.
 pub(super) fn next(policy: &PolicyConfig) -> Result<Option<Timestamp>, Report> {
-    let Some(cron) = &policy.on.cron else {
+    let Some(cron) = policy.on.cron.as_ref().filter(|_| policy.enabled) else {
         return Ok(None);
     };
-    if !policy.enabled {
-        return Ok(None);
-    }
-    let schedule = parse_cron(cron, &policy.name)?;
-    let now = Zoned::now();
-    Ok(schedule
-        .after(&now)
+    Ok(schedule_of(cron, &policy.name)?
+        .after(&Zoned::now())
         .map(|at| Timestamp(at.timestamp().as_millisecond())))
 }
 
-/// Whether a text is a schedule as automations understand it.
-pub(crate) fn is_cron(text: &str) -> bool {
-    parse_cron(text, "").is_ok()
-}
-
-/// Five fields of cron in the user's time zone.
-struct Schedule {
-    minutes: Vec<i8>,
-    hours: Vec<i8>,
-    days: Vec<i8>,
-    months: Vec<i8>,
-    weekdays: Vec<i8>,
-    /// Cron's rule: with both days given, either of them is enough.
-    either_day: bool,
-}
-
-fn parse_cron(text: &str, policy: &str) -> Result<Schedule, Report> {
-    let bad = || {
+fn schedule_of(cron: &str, policy: &str) -> Result<Schedule, Report> {
+    schedule::parse(cron).ok_or_else(|| {
         Report::new(
             Code::Invalid,
             "automation.cron",
-            format!("automation `{policy}`: `{text}` is no cron line"),
+            format!("automation `{policy}`: `{cron}` is no cron line"),
         )
         .hint("write five fields: minute hour day month weekday, `0 3 * * 1` say")
-    };
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    let [minute, hour, day, month, weekday] = fields.as_slice() else {
-        return Err(bad());
-    };
-    let field = |text: &str, from: i8, to: i8| field(text, from, to).ok_or_else(bad);
-    let weekdays: Vec<i8> = field(weekday, 0, 7)?
-        .into_iter()
-        .map(|day| day % 7)
-        .collect();
-    Ok(Schedule {
-        minutes: field(minute, 0, 59)?,
-        hours: field(hour, 0, 23)?,
-        days: field(day, 1, 31)?,
-        months: field(month, 1, 12)?,
-        weekdays,
-        either_day: *day != "*" && *weekday != "*",
     })
 }
 
-/// `*`, `5`, `1-5`, `*/15`, `1-30/2`, and lists of these.
-fn field(text: &str, from: i8, to: i8) -> Option<Vec<i8>> {
-    let mut values = Vec::new();
-    for part in text.split(',') {
-        let (range, step) = part
-            .split_once('/')
-            .map_or((part, Some(1)), |(range, step)| (range, step.parse().ok()));
-        let step = step.filter(|step: &i8| *step > 0)?;
-        let (low, high) = match range.split_once('-') {
-            _ if range == "*" => (from, to),
-            Some((low, high)) => (low.parse().ok()?, high.parse().ok()?),
-            None => {
-                let one: i8 = range.parse().ok()?;
-                (one, if part.contains('/') { to } else { one })
-            }
-        };
-        if low < from || high > to || low > high {
-            return None;
-        }
-        values.extend((low..=high).step_by(usize::try_from(step).ok()?));
-    }
-    Some(values)
-}
-
-impl Schedule {
-    /// The first fitting minute after `now`, within four years.
-    fn after(&self, now: &Zoned) -> Option<Zoned> {
-        const MAX_DAYS: u32 = 4 * 366;
-        let mut day = now.date();
-        for _ in 0..MAX_DAYS {
-            let in_month = self.days.contains(&day.day());
-            let in_week = self
-                .weekdays
-                .contains(&day.weekday().to_sunday_zero_offset());
-            let fits = if self.either_day {
-                in_month || in_week
-            } else {
-                in_month && in_week
-            };
-            if fits && self.months.contains(&day.month()) {
-                for hour in &self.hours {
-                    for minute in &self.minutes {
-                        let at = day
-                            .at(*hour, *minute, 0, 0)
-                            .to_zoned(now.time_zone().clone())
-                            .ok()?; // Outside of the calendar.
-                        if at > *now {
-                            return Some(at);
-                        }
-                    }
-                }
-            }
-            day = day.tomorrow().ok()?; // The end of the calendar.
-        }
-        None
-    }
-}
-
-/// Looks at every project's policies once, and starts those that are due. `since` is when it last looked.
-pub(crate) fn tick(app: &App, since: Timestamp) {
-    let Ok(all) = known_projects::list(app.store()) else {
-        return;
+/// Why the schedule starts the policy now: a time of it came since it was last dealt with.
+pub(super) fn by_schedule(
+    policy: &PolicyConfig,
+    memory: &Memory,
+    now: &Zoned,
+) -> Result<Option<String>, Report> {
+    let Some(cron) = &policy.on.cron else {
+        return Ok(None);
     };
-    for project in all
-        .into_iter()
-        .filter(|project| project.trusted && Path::new(&project.path).is_dir())
-    {
-        if let Err(report) = tick_project(app, &project.path, since) {
-            tracing::debug!(
-                message = report.message,
-                project = project.path,
-                "its automations were not looked at"
-            );
+    let schedule = schedule_of(cron, &policy.name)?;
+    let since = memory
+        .since
+        .filter(|_| memory.cron.as_ref() == Some(cron))
+        .and_then(|since| jiff::Timestamp::from_millisecond(since.0).ok()) // A clock before the calendar.
+        .map(|since| since.to_zoned(now.time_zone().clone()));
+    Ok(since
+        .filter(|since| schedule.came(since, now))
+        .map(|_| format!("the schedule {cron} was due")))
+}
+
+/// The content of the policy's data paths now, one line for each; `None` when it waits for no data.
+pub(super) fn content(project: &str, policy: &PolicyConfig) -> Result<Option<String>, Report> {
+    let Some(paths) = &policy.on.data else {
+        return Ok(None);
+    };
+    let project = projects::project(project)?;
+    let mut lines = Vec::new();
+    for path in paths {
+        let place = project.beneath(Path::new(path)).reported()?;
+        if place.exists() {
+            let content = lapwing_data::content_of(&project, &place, false).reported()?;
+            lines.push(format!("{path} {}", content.id));
         }
     }
+    Ok(Some(lines.join("\n")))
 }
 
-fn tick_project(app: &App, project: &str, since: Timestamp) -> Result<(), Report> {
-    let config = Config::read(Path::new(project))?;
-    for policy in config.automations.iter().filter(|policy| policy.enabled) {
-        lap::watch(app, project, policy)?;
-        if rests(app, project, policy)? || lap::is_running(app, Path::new(project), &policy.name)? {
-            continue;
-        }
-        if let Some(reason) = due(app, project, policy, since)? {
-            tracing::info!(policy = policy.name, reason, "an automation is due");
-            super::start(
-                app,
-                PolicyRef {
-                    project: project.to_owned(),
-                    name: policy.name.clone(),
-                },
-            )?;
-        }
-    }
-    Ok(())
-}
-
-fn rests(app: &App, project: &str, policy: &PolicyConfig) -> Result<bool, Report> {
-    let trail = trail::log(
-        app,
-        InProject {
-            project: project.to_owned(),
-        },
-    )?;
-    let last = trail.iter().find(|row| row.policy == policy.name);
-    Ok(last.is_some_and(|row| Timestamp::now().millis_since(row.at) < REST_MILLIS))
-}
-
-/// Why a policy should start now; `None` when it should not.
-pub(super) fn due(
-    app: &App,
+/// Why new data starts the policy: a path has another content than the last lap began with. A path that is gone is no news.
+pub(super) fn by_data(
     project: &str,
     policy: &PolicyConfig,
-    since: Timestamp,
+    memory: &Memory,
+    content: &str,
 ) -> Result<Option<String>, Report> {
-    if let Some(cron) = &policy.on.cron {
-        let schedule = parse_cron(cron, &policy.name)?;
-        let from = jiff::Timestamp::from_millisecond(since.0)
-            .map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
-        let fired = from
-            .ok()
-            .and_then(|from| schedule.after(&from))
-            .is_some_and(|at| at <= Zoned::now()); // A clock before 1970.
-        if fired {
-            return Ok(Some(format!("the schedule {cron} was due")));
-        }
-    }
-    if let Some(paths) = &policy.on.data
-        && let Some(path) = changed(project, paths)?
-    {
-        return Ok(Some(format!("{path} changed")));
-    }
+    let Some(known) = &memory.data else {
+        let paths = policy.on.data.as_deref().unwrap_or_default();
+        return Ok(modified(project, paths)?.map(|path| format!("{path} changed")));
+    };
+    let news = content
+        .lines()
+        .find(|line| !known.lines().any(|old| old == *line));
+    Ok(news
+        .and_then(|line| line.rsplit_once(' '))
+        .map(|(path, _)| format!("{path} changed")))
+}
+
+/// The first of the paths whose content is not the tracked version.
+fn modified(project: &str, paths: &[String]) -> Result<Option<String>, Report> {
+    let project = projects::project(project)?;
+    let rows = lapwing_data::status(&project).reported()?;
+    Ok(rows
+        .into_iter()
+        .find(|row| {
+            row.state == State::Modified
+                && paths
+                    .iter()
+                    .any(|path| path.trim_end_matches('/') == row.path)
+        })
+        .map(|row| row.path))
+}
+
+/// Why what the monitor sees starts the policy.
+pub(super) fn by_monitor(app: &App, policy: &PolicyConfig) -> Result<Option<String>, Report> {
     if table::get(app.store(), &policy.deployment)
         .reported()?
         .is_none()
@@ -269,19 +167,4 @@ pub(super) fn due(
         }
     }
     Ok(None)
-}
-
-/// The first of the tracked paths whose content is not what is tracked.
-fn changed(project: &str, paths: &[String]) -> Result<Option<String>, Report> {
-    let project = projects::project(project)?;
-    let rows = lapwing_data::status(&project).reported()?;
-    Ok(rows
-        .into_iter()
-        .find(|row| {
-            row.state == State::Modified
-                && paths
-                    .iter()
-                    .any(|path| path.trim_end_matches('/') == row.path)
-        })
-        .map(|row| row.path))
 }

@@ -79,7 +79,7 @@ fn schedule(
         if text == NO_SCHEDULE {
             return Ok(None);
         }
-        if !automations::is_cron(text) {
+        if automations::schedule::parse(text).is_none() {
             return Err(Report::new(
                 Code::Invalid,
                 "pipeline.schedule",

@@ -4,4 +4,5 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
+mod schedule;
 mod typescript;
