@@ -80,6 +80,7 @@ setup-docker:
 
 setup-cluster:
 	@$(SETUP)/packages.sh cluster || echo 'setup: no ssh server or Slurm can be installed: their tests are left out' >&2
+	@$(SETUP)/packages.sh registry
 
 setup-peers:
 	@$(SETUP)/python.sh peers evidently airflow kfp

@@ -152,9 +152,7 @@ fn search(context: &Context, remote: String, text: String) -> Done {
                     .iter()
                     .map(|(alias, version)| format!("@{alias} v{version}"))
                     .collect();
-                let latest = row
-                    .latest
-                    .map_or("–".to_owned(), |version| version.to_string());
+                let latest = row.latest.clone().unwrap_or_else(|| "–".to_owned());
                 vec![
                     row.address.clone(),
                     latest,

@@ -11,6 +11,7 @@
 #[cfg(unix)]
 mod automations;
 mod bad_input;
+mod cut;
 mod edges;
 mod export;
 mod place;

@@ -1,13 +1,12 @@
 //! Model versions to the real MLflow server and back, through cuts, and again without a second copy.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::cut::Cut;
 use crate::place::{Place, peer, told};
 
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -89,51 +88,6 @@ fn healthy(port: u16) -> bool {
     ask().is_ok_and(|answer| answer.contains("200 OK"))
 }
 
-/// A way to the server that is cut after so many bytes to it, until it is mended.
-struct Cut {
-    port: u16,
-    left: Arc<AtomicI64>,
-}
-
-impl Cut {
-    fn before(port: u16, bytes: i64) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let left = Arc::new(AtomicI64::new(bytes));
-        let own = listener.local_addr().unwrap().port();
-        let budget = left.clone();
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let client = client.unwrap();
-                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
-                    continue;
-                };
-                let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let budget = budget.clone();
-                std::thread::spawn(move || pass(&up, &down, Some(&budget)));
-                std::thread::spawn(move || pass(&server, &client, None));
-            }
-        });
-        Self { port: own, left }
-    }
-
-    fn mend(&self) {
-        self.left.store(i64::MAX / 2, Ordering::SeqCst);
-    }
-}
-
-fn pass(mut from: &TcpStream, mut to: &TcpStream, budget: Option<&AtomicI64>) {
-    let mut piece = [0_u8; 16 * 1024];
-    while let Ok(read) = from.read(&mut piece) {
-        let spent = budget
-            .is_some_and(|left| left.fetch_sub(i64::try_from(read).unwrap(), Ordering::SeqCst) < 0);
-        if read == 0 || spent || to.write_all(&piece[..read]).is_err() {
-            break;
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
-}
-
 const LOG_AND_REGISTER: &str = r#"
 import mlflow, numpy as np
 from mlflow import MlflowClient
@@ -157,6 +111,8 @@ fn versions_travel_to_an_mlflow_server_and_back() {
     let mlflow = Mlflow::start(&place);
     a_version_comes_with_its_run_and_goes_out_again_only_once(&place, &mlflow);
     a_push_that_is_cut_is_completed_by_the_next_one(&place, &mlflow);
+    a_registry_of_images_keeps_models_too(&place);
+    a_large_upload_that_is_cut_costs_one_part(&place);
 }
 
 fn a_version_comes_with_its_run_and_goes_out_again_only_once(place: &Place, mlflow: &Mlflow) {
@@ -293,5 +249,192 @@ print(len(MlflowClient().search_logged_models(["0"])))
     assert_eq!(
         said, "True\n1\n",
         "whole, and one logged model in spite of two tries"
+    );
+}
+
+/// The real `docker-registry` of Debian, with a password.
+struct Registry {
+    server: Child,
+    port: u16,
+}
+
+const PASSWORD: &str = "canary-of-the-registry";
+
+impl Registry {
+    fn start(place: &Place) -> Self {
+        let folder = place.path("registry");
+        std::fs::create_dir_all(&folder).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let known = Command::new("htpasswd")
+            .args(["-Bbn", "ada", PASSWORD])
+            .output()
+            .expect("htpasswd is installed: run `make test`");
+        std::fs::write(folder.join("htpasswd"), known.stdout).unwrap();
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: \"{0}/data\"}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\nauth: {{htpasswd: {{realm: test, path: \"{0}/htpasswd\"}}}}\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("config.yml"), config).unwrap();
+        let server = Command::new("docker-registry")
+            .args(["serve", "config.yml"])
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry is installed: run `make test`");
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                begun.elapsed() < START_LIMIT,
+                "the registry does not come up"
+            );
+            std::thread::sleep(POLL);
+        }
+        Self { server, port }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn add_registry(place: &Place, here: &Path, name: &str, port: u16, password: &str) {
+    let url = format!("http://127.0.0.1:{port}");
+    let arguments = [
+        "remotes",
+        "add",
+        name,
+        &url,
+        "--kind",
+        "oci",
+        "--user",
+        "ada",
+        "--secret-stdin",
+    ];
+    let mut child = place
+        .command(here, &arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(password.as_bytes())
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+fn a_registry_of_images_keeps_models_too(place: &Place) {
+    let registry = Registry::start(place);
+    let here = place.path("mlflow");
+    add_registry(place, &here, "images", registry.port, "wrong");
+    let refused = place.run(&here, &["models", "push", "birds/1", "images"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(
+        told(&refused).contains("lapwing remotes login"),
+        "{}",
+        told(&refused)
+    );
+    add_registry(place, &here, "images", registry.port, PASSWORD);
+    let health = place.json(&here, &["remotes", "test", "images"]);
+    assert!(health["problem"].is_null(), "{health}");
+
+    let pushed = place.json(
+        &here,
+        &["models", "push", "birds/1", "images", "--alias", "prod"],
+    );
+    assert_eq!(
+        (&pushed["address"], &pushed["new"]),
+        (&"images:birds/1".into(), &true.into())
+    );
+    let again = place.json(&here, &["models", "push", "birds/1", "images"]);
+    assert_eq!(again["new"], false, "{again}");
+    let found = place.json(&here, &["models", "search", "images"]);
+    assert_eq!(found[0]["latest"], "1", "{found}");
+
+    // Another person, another workspace: the same model under the same run.
+    let other = Place::new();
+    let there = other.path("home");
+    std::fs::create_dir_all(&there).unwrap();
+    add_registry(&other, &there, "images", registry.port, PASSWORD);
+    let pulled = other.json(&there, &["models", "pull", "images:birds@prod"]);
+    assert_eq!(
+        (&pulled["version"], &pulled["new"]),
+        (&1.into(), &true.into())
+    );
+    let run = |place: &Place, folder: &Path| {
+        let versions = place.json(folder, &["models", "show", "birds"]);
+        let id = versions["versions"][0]["run_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        place.json(folder, &["runs", "show", &id])
+    };
+    let (ours, theirs) = (run(place, &here), run(&other, &there));
+    assert_eq!(ours["row"]["run_id"], theirs["row"]["run_id"]);
+    assert_eq!(ours["row"]["metrics"], theirs["row"]["metrics"]);
+
+    // What is damaged there never becomes a model here.
+    damage(&place.path("registry/data"));
+    let third = Place::new();
+    let folder = third.path("home");
+    std::fs::create_dir_all(&folder).unwrap();
+    add_registry(&third, &folder, "images", registry.port, PASSWORD);
+    let refused = third.run(&folder, &["models", "pull", "images:birds@prod"]);
+    assert!(!refused.status.success(), "{}", told(&refused));
+    assert!(told(&refused).contains("digest"), "{}", told(&refused));
+    assert_eq!(
+        third.json(&folder, &["models", "list"]),
+        serde_json::json!([])
+    );
+}
+
+/// Changes a byte of each large blob, without changing its size.
+fn damage(folder: &Path) {
+    let output = Command::new("find")
+        .arg(folder)
+        .args(["-type", "f", "-name", "data", "-size", "+1k"])
+        .output()
+        .unwrap();
+    let files = String::from_utf8(output.stdout).unwrap();
+    assert!(!files.is_empty(), "there is something to damage");
+    for file in files.lines() {
+        let mut content = std::fs::read(file).unwrap();
+        // Manifests must stay readable: the digest of a file is what is tried.
+        if content.starts_with(b"{") {
+            continue;
+        }
+        content[17] ^= 1;
+        std::fs::write(file, content).unwrap();
+    }
+}
+
+fn a_large_upload_that_is_cut_costs_one_part(place: &Place) {
+    const PART: i64 = 16 << 20;
+    const SIZE: i64 = 3 * PART + 5;
+    let registry = Registry::start(place);
+    let here = place.path("mlflow");
+    let ballast: Vec<u8> = (0..SIZE).map(|n| (n % 253) as u8).collect();
+    std::fs::write(here.join("large/ballast.bin"), ballast).unwrap();
+    place.text(&here, &["models", "register", "large", "--name", "huge"]);
+    let cut = Cut::before(registry.port, PART + PART / 2);
+    add_registry(place, &here, "shaky-images", cut.port, PASSWORD);
+    let failed = place.run(&here, &["models", "push", "huge/1", "shaky-images"]);
+    assert!(!failed.status.success(), "{}", told(&failed));
+    cut.mend();
+    let pushed = place.json(&here, &["models", "push", "huge/1", "shaky-images"]);
+    assert_eq!(pushed["new"], true);
+    let passed = cut.passed();
+    assert!(passed >= SIZE, "everything went over the wire: {passed}");
+    // Half a part was lost before the cut, and each try until then may lose a piece more.
+    assert!(
+        passed < SIZE + 2 * PART,
+        "no more than a part was sent twice: {passed}"
     );
 }

@@ -4,16 +4,17 @@
 
 base="build-essential ca-certificates cmake curl git libgomp1 libssl-dev pkg-config python3 python3-venv"
 docker="debootstrap docker.io iptables"
+registry="apache2-utils docker-registry"
 cluster="munge openssh-client openssh-server slurm-client slurm-wlm slurmctld slurmd"
 window="dbus-x11 imagemagick libayatana-appindicator3-dev librsvg2-dev libwebkit2gtk-4.1-dev libxdo-dev webkit2gtk-driver xvfb"
 
 wanted=
 for set in "$@"; do
   case $set in
-    base | cluster | window) wanted+=" ${!set}" ;;
+    base | cluster | registry | window) wanted+=" ${!set}" ;;
     # An engine of another make (docker-ce, podman-docker) is as good.
     docker) command -v dockerd >/dev/null || docker info >/dev/null 2>&1 || wanted+=" $docker" ;;
-    *) fail "no such set of packages: $set" "base, cluster, docker or window" ;;
+    *) fail "no such set of packages: $set" "base, cluster, docker, registry or window" ;;
   esac
 done
 
@@ -38,7 +39,7 @@ if [ -d /run/systemd/system ]; then
   for package in $missing; do
     case $package in
       openssh-server) as_root systemctl disable --now ssh >/dev/null 2>&1 || true ;;
-      munge | slurmctld | slurmd) as_root systemctl disable --now "$package" >/dev/null 2>&1 || true ;;
+      docker-registry | munge | slurmctld | slurmd) as_root systemctl disable --now "$package" >/dev/null 2>&1 || true ;;
     esac
   done
 fi

@@ -842,7 +842,7 @@ export type RemoteModelRow = {
 	address: string,
 	name: string,
 	description: string,
-	latest: number | null,
+	latest: string | null,
 	/**  alias → version */
 	aliases: { [key in string]: string },
 };

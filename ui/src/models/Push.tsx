@@ -61,7 +61,8 @@ export function PushDialog({
         {() =>
           there.length === 0 ? (
             <p>
-              No registry is known yet. Add an MLflow server under <To to="/remotes">Remotes</To>.
+              No registry is known yet. Add an MLflow server or an OCI registry under{" "}
+              <To to="/remotes">Remotes</To>.
             </p>
           ) : (
             <>

@@ -10,7 +10,13 @@ import { KINDS } from "./kinds";
 import { NOBODY, SignInFields } from "./SignInFields";
 
 /** Only what a person may choose: git keeps its own remotes. */
-const CHOICES: RemoteKind[] = ["storage", "mlflow"];
+const CHOICES: RemoteKind[] = ["storage", "mlflow", "oci"];
+
+const PLACEHOLDERS: Partial<Record<RemoteKind, string>> = {
+  storage: "/mnt/share/dvc",
+  mlflow: "https://mlflow.example.org",
+  oci: "https://registry.example.org/team",
+};
 
 export function AddRemote({
   project,
@@ -99,7 +105,7 @@ export function AddRemote({
           <input
             className="input mono"
             value={url}
-            placeholder={storage ? "/mnt/share/dvc" : "https://mlflow.example.org"}
+            placeholder={PLACEHOLDERS[kind] ?? "https://"}
             onChange={(event) => setUrl(event.target.value)}
           />
           {storage ? (

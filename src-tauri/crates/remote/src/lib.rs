@@ -11,6 +11,7 @@ pub mod digest;
 mod error;
 mod found;
 pub mod mlflow;
+pub mod oci;
 mod secret;
 mod storage;
 mod webhook;

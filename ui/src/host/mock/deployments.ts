@@ -236,9 +236,9 @@ export const deploymentAnswers: Some = {
   }),
   "models.pull": ({ address }) => ({ name: "churn", version: 4, origin: `${address}/4`, new: true }),
   "models.search_remote": ({ remote, text }) => {
-    const there: [string, string, number | null, Record<string, string>][] = [
-      ["churn", "Who leaves within a month", 4, { prod: "3" }],
-      ["credit-risk-of-small-businesses-in-rural-areas-second-try", "", 12, {}],
+    const there: [string, string, string | null, Record<string, string>][] = [
+      ["churn", "Who leaves within a month", "4", { prod: "3" }],
+      ["credit-risk-of-small-businesses-in-rural-areas-second-try", "", "12", {}],
       ["empty", "", null, {}],
     ];
     return there

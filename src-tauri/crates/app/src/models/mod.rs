@@ -1,6 +1,9 @@
 //! Registered models, their versions and aliases; and their way to registries elsewhere and back.
 
 pub(crate) mod address;
+mod keeper;
+mod mlflow;
+mod oci;
 mod package;
 mod pull;
 mod push;

@@ -1,8 +1,11 @@
 //! A model version as it travels: its files, its run and its card.
 
-use lapwing_core::Report;
+use std::collections::BTreeMap;
+
+use lapwing_core::{Report, RunId, Timestamp};
 use lapwing_remote::digest;
-use lapwing_tracking::{ModelVersion, Point, Run};
+use lapwing_tracking::{ImportedRun, Metric, ModelVersion, Point, Run, RunStatus};
+use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::error::Reported as _;
@@ -13,14 +16,132 @@ pub(crate) const DIGEST: &str = "lapwing.digest";
 pub(crate) const RUN: &str = "lapwing.run_id";
 /// Where a version was pulled from: `REMOTE:NAME/VERSION`.
 pub(crate) const ORIGIN: &str = "lapwing.origin";
+const COMMIT: &str = "mlflow.source.git.commit";
 
 /// Everything that is known of a version here.
 pub(crate) struct Package {
     pub version: ModelVersion,
     pub files: Vec<digest::File>,
     pub digest: String,
-    pub run: Option<(Run, Vec<(String, Point)>)>,
+    pub run: Option<Travelling>,
     pub card: String,
+}
+
+impl Package {
+    /// The commit of the code that made it.
+    pub fn commit(&self) -> Option<&str> {
+        let run = self.run.as_ref()?;
+        let tag = run.tags.iter().find(|(key, _)| key == COMMIT);
+        tag.map(|(_, value)| value.as_str())
+    }
+}
+
+/// A run on its way: the same words at every registry, as JSON where the registry itself knows no runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Travelling {
+    pub id: String,
+    pub experiment: String,
+    pub name: String,
+    pub user: String,
+    pub status: String,
+    pub start: Timestamp,
+    pub end: Option<Timestamp>,
+    pub params: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
+    pub metrics: Vec<TravellingPoint>,
+}
+
+/// One value of a metric. What JSON has no number for is a word.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TravellingPoint {
+    pub key: String,
+    pub step: i64,
+    pub timestamp: Timestamp,
+    value: String,
+}
+
+impl TravellingPoint {
+    pub fn new(key: String, step: i64, timestamp: Timestamp, value: f64) -> Self {
+        let value = value.to_string();
+        Self {
+            key,
+            step,
+            timestamp,
+            value,
+        }
+    }
+
+    pub fn value(&self) -> f64 {
+        // Written by `new`: Rust reads back every number that it writes.
+        self.value.parse().unwrap_or(f64::NAN)
+    }
+}
+
+impl Travelling {
+    pub fn json(&self) -> Vec<u8> {
+        serde_json::json!(self).to_string().into_bytes()
+    }
+
+    fn of(app: &App, run: &Run) -> Result<Self, Report> {
+        let mut metrics = Vec::new();
+        for key in run.metrics.keys() {
+            for point in app.tracking().history(&run.id, key).reported()? {
+                metrics.push(TravellingPoint::new(
+                    key.clone(),
+                    point.step,
+                    point.timestamp,
+                    point.value,
+                ));
+            }
+        }
+        let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter().collect();
+        Ok(Self {
+            id: run.id.to_string(),
+            experiment: run.experiment.clone(),
+            name: run.name.clone(),
+            user: run.user.clone(),
+            status: run.status.as_str().to_owned(),
+            start: run.start,
+            end: run.end,
+            params: pairs(&run.params),
+            tags: pairs(&run.tags),
+            metrics,
+        })
+    }
+
+    /// Takes the run in, under the id that it has everywhere. `None` where that is no id of a run.
+    pub fn take_in(self, app: &App) -> Result<Option<RunId>, Report> {
+        let Ok(id) = self.id.parse::<RunId>() else {
+            return Ok(None);
+        };
+        let metrics = self
+            .metrics
+            .iter()
+            .map(|point| Metric {
+                key: point.key.clone(),
+                point: Point {
+                    step: point.step,
+                    timestamp: point.timestamp,
+                    value: point.value(),
+                },
+            })
+            .collect();
+        app.tracking()
+            .import_run(ImportedRun {
+                id: id.clone(),
+                experiment: self.experiment,
+                name: self.name,
+                user: self.user,
+                status: RunStatus::parse(&self.status).unwrap_or(RunStatus::Finished),
+                start: self.start,
+                end: self.end,
+                params: self.params,
+                tags: self.tags,
+                metrics,
+            })
+            .reported()?;
+        Ok(Some(id))
+    }
 }
 
 /// Reads all of `NAME@ALIAS` or `NAME/VERSION`.
@@ -43,29 +164,17 @@ pub(crate) fn package(app: &App, text: &str) -> Result<Package, Report> {
         Some(Ok(id)) => app.tracking().run(&id).ok(), // Its run was deleted for good: it travels without.
         Some(Err(_)) | None => None,
     };
-    let run = match run {
-        Some(run) => {
-            let points = points(app, &run)?;
-            Some((run, points))
-        }
+    let travelling = match &run {
+        Some(run) => Some(Travelling::of(app, run)?),
         None => None,
     };
     Ok(Package {
-        card: card(&version, run.as_ref().map(|(run, _)| run)),
+        card: card(&version, run.as_ref()),
         digest: digest::of(&files),
         version,
         files,
-        run,
+        run: travelling,
     })
-}
-
-fn points(app: &App, run: &Run) -> Result<Vec<(String, Point)>, Report> {
-    let mut all = Vec::new();
-    for key in run.metrics.keys() {
-        let history = app.tracking().history(&run.id, key).reported()?;
-        all.extend(history.into_iter().map(|point| (key.clone(), point)));
-    }
-    Ok(all)
 }
 
 /// The card: what a person at the other end wants to know, in Markdown.
@@ -79,7 +188,7 @@ fn card(version: &ModelVersion, run: Option<&Run>) -> String {
         return lines.join("\n");
     };
     lines.extend([String::new(), format!("Run `{}` ({})", run.id, run.name)]);
-    if let Some(commit) = run.tags.get("mlflow.source.git.commit") {
+    if let Some(commit) = run.tags.get(COMMIT) {
         lines.push(format!("Commit `{commit}`"));
     }
     for input in &run.inputs {

@@ -19,7 +19,7 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 2] = [RemoteKind::Storage, RemoteKind::Mlflow];
+const USEFUL: [RemoteKind; 3] = [RemoteKind::Storage, RemoteKind::Mlflow, RemoteKind::Oci];
 /// Kinds that an `https://` address may stand for, the most telling first.
 const SPEAKING_HTTP: [RemoteKind; 6] = [
     RemoteKind::Mlflow,

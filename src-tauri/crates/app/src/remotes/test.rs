@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use lapwing_core::{RemoteKind, Report};
 use lapwing_remote::check;
+use lapwing_remote::oci::Registry;
 
 use super::Connection;
 use crate::App;
@@ -55,6 +56,11 @@ fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
         | RemoteKind::Airflow
         | RemoteKind::Kubeflow => {
             let client = connection.client(app)?;
+            if connection.kind == RemoteKind::Oci {
+                // What it says without being asked for a token does not say whether it lets us in.
+                let registry = Registry::new(&client).reported()?;
+                app.block_on(registry.check())?.reported()?;
+            }
             let health = app
                 .block_on(check::check(connection.kind, &client))?
                 .reported()?;

@@ -205,7 +205,7 @@ pub struct RemoteModelRow {
     pub address: String,
     pub name: String,
     pub description: String,
-    pub latest: Option<u32>,
+    pub latest: Option<String>,
     /// alias → version
     pub aliases: BTreeMap<String, String>,
 }

@@ -1,0 +1,176 @@
+//! Where models are kept elsewhere, whatever the kind: one set of verbs over the registries' own protocols.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lapwing_core::{Code, RemoteKind, Report};
+use lapwing_remote::Error;
+use lapwing_remote::mlflow::{Mlflow, Which};
+
+use super::mlflow as mlflow_server;
+use super::oci::{self, Oci};
+use super::package::{Package, Travelling};
+use crate::App;
+use crate::error::Reported as _;
+use crate::remotes::Connection;
+use crate::wire::RemoteModelRow;
+
+/// A registry that is talked to.
+pub(super) enum Keeper {
+    Mlflow(Mlflow),
+    Oci(Box<Oci>),
+}
+
+/// What became of a push.
+pub(super) struct Sent {
+    /// As the registry calls it.
+    pub version: String,
+    pub new: bool,
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// A version elsewhere, before its files are here.
+pub(super) struct There {
+    pub name: String,
+    pub version: String,
+    pub description: String,
+    /// Of its files, where whoever pushed it said so.
+    pub digest: Option<String>,
+    pub tags: Vec<(String, String)>,
+    pub(super) source: Source,
+}
+
+/// What the registry itself needs to find the files again.
+pub(super) enum Source {
+    Mlflow(lapwing_remote::mlflow::ModelVersion),
+    Oci(lapwing_remote::oci::Manifest),
+}
+
+impl Keeper {
+    /// The registry at a connection.
+    pub fn of(app: &App, remote: &Connection) -> Result<Self, Report> {
+        let client = remote.client(app)?;
+        match remote.kind {
+            RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client))),
+            RemoteKind::Oci => Ok(Self::Oci(Box::new(Oci::new(app, &client).reported()?))),
+            RemoteKind::Storage
+            | RemoteKind::Git
+            | RemoteKind::HuggingFace
+            | RemoteKind::Docker
+            | RemoteKind::Ssh
+            | RemoteKind::Slurm
+            | RemoteKind::Kubernetes
+            | RemoteKind::Ray
+            | RemoteKind::Airflow
+            | RemoteKind::Kubeflow => Err(Report::new(
+                Code::Invalid,
+                "model.remote_kind",
+                format!(
+                    "`{}` is a {}: models cannot be kept there",
+                    remote.name,
+                    remote.kind.title()
+                ),
+            )),
+        }
+    }
+
+    pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
+        match self {
+            Self::Mlflow(server) => mlflow_server::search(server, remote, text).await,
+            Self::Oci(registry) => registry.search(remote, text).await,
+        }
+    }
+
+    /// Sends what is not there yet. Pushing the same files again answers the version that has them.
+    pub async fn push(&self, app: &App, package: &Package, name: &str) -> Result<Sent, Error> {
+        match self {
+            Self::Mlflow(server) => mlflow_server::push(app, server, package, name).await,
+            Self::Oci(registry) => registry.push(app, package, name).await,
+        }
+    }
+
+    pub async fn set_alias(&self, name: &str, alias: &str, version: &str) -> Result<(), Error> {
+        match self {
+            Self::Mlflow(server) => server.set_alias(name, alias, version).await,
+            Self::Oci(registry) => registry.set_alias(name, alias, version).await,
+        }
+    }
+
+    pub async fn find(&self, name: &str, which: &Which) -> Result<There, Error> {
+        match self {
+            Self::Mlflow(server) => mlflow_server::find(server, name, which).await,
+            Self::Oci(registry) => registry.find(name, which).await,
+        }
+    }
+
+    /// Fetches all files of a version into `folder`, going on with what is there.
+    pub async fn fetch(&self, app: &App, there: &There, folder: &Path) -> Result<(), Error> {
+        match (self, &there.source) {
+            (Self::Mlflow(server), Source::Mlflow(version)) => {
+                mlflow_server::fetch(app, server, version, folder).await
+            }
+            (Self::Oci(registry), Source::Oci(manifest)) => {
+                registry.fetch(app, &there.name, manifest, folder).await
+            }
+            (Self::Mlflow(_), Source::Oci(_)) | (Self::Oci(_), Source::Mlflow(_)) => {
+                unreachable!("a version is fetched from where it was found")
+            }
+        }
+    }
+
+    /// The run that made a version, where it is known there.
+    pub async fn run(&self, there: &There) -> Result<Option<Travelling>, Error> {
+        match (self, &there.source) {
+            (Self::Mlflow(server), Source::Mlflow(version)) if !version.run_id.is_empty() => {
+                mlflow_server::run(server, &version.run_id).await
+            }
+            (Self::Oci(registry), Source::Oci(manifest)) => {
+                oci::run(registry, &there.name, manifest).await
+            }
+            (Self::Mlflow(_), _) | (Self::Oci(_), Source::Mlflow(_)) => Ok(None),
+        }
+    }
+}
+
+/// How much of a transfer is done, told to whoever shows it.
+#[derive(Clone)]
+pub(super) struct Meter {
+    app: App,
+    done: Arc<AtomicU64>,
+    total: u64,
+}
+
+impl Meter {
+    pub fn new(app: &App, total: u64) -> Self {
+        Self {
+            app: app.clone(),
+            done: Arc::default(),
+            total,
+        }
+    }
+
+    pub fn moved(&self, what: &str, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.app.tell(&lapwing_data::Progress {
+            what: what.to_owned(),
+            done_bytes: done,
+            total_bytes: self.total,
+        });
+    }
+}
+
+/// A registry's path below our folder, and nowhere else.
+pub(super) fn beneath(folder: &Path, path: &str) -> Result<PathBuf, Error> {
+    let plain = Path::new(path)
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_)));
+    if plain && !path.is_empty() && !path.contains('\\') {
+        return Ok(folder.join(path));
+    }
+    Err(Error::Unreadable {
+        url: "the registry".to_owned(),
+        why: format!("`{path}` leads out of the model's folder"),
+    })
+}

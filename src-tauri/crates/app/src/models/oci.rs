@@ -1,0 +1,304 @@
+//! Models at an OCI registry: a tag for each version, `v3`, and for each alias.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use lapwing_remote::mlflow::Which;
+use lapwing_remote::oci::{Layer, Manifest, NewArtifact, Registry, Sessions};
+use lapwing_remote::{Client, Error, digest};
+
+use super::keeper::{Meter, Sent, Source, There, beneath};
+use super::package::{DIGEST, Package, Travelling};
+use crate::App;
+use crate::wire::RemoteModelRow;
+
+/// Blobs that are on the way at once: each holds one part in memory.
+const MAX_BLOBS: usize = 4;
+const DESCRIPTION: &str = "org.opencontainers.image.description";
+const REVISION: &str = "org.opencontainers.image.revision";
+
+/// A registry, and where its cut uploads are remembered.
+pub(super) struct Oci {
+    registry: Registry,
+    sessions: Sessions,
+}
+
+impl Oci {
+    pub fn new(app: &App, client: &Client) -> Result<Self, Error> {
+        Ok(Self {
+            registry: Registry::new(client)?,
+            sessions: Sessions::at(app.workspace().root().join("arriving/uploads.json")),
+        })
+    }
+
+    pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
+        let names = match self.registry.repositories().await {
+            Ok(names) => names,
+            // Large registries list nothing: a whole name can be looked up all the same.
+            Err(Error::NotFound { .. } | Error::Unauthorized { .. } | Error::Forbidden { .. })
+                if !text.is_empty() =>
+            {
+                vec![text.to_owned()]
+            }
+            Err(error) => return Err(error),
+        };
+        let mut rows = Vec::new();
+        for name in names.into_iter().filter(|name| name.contains(text)) {
+            let tags = self.registry.tags(&self.registry.repository(&name)).await?;
+            if tags.is_empty() {
+                continue;
+            }
+            let aliases = tags
+                .iter()
+                .filter(|tag| number(tag).is_none())
+                .map(|tag| (tag.clone(), tag.clone()))
+                .collect();
+            rows.push(RemoteModelRow {
+                address: format!("{remote}:{name}"),
+                latest: newest(&tags).map(|found| found.to_string()),
+                description: String::new(),
+                aliases,
+                name,
+            });
+        }
+        Ok(rows)
+    }
+
+    pub async fn push(&self, app: &App, package: &Package, name: &str) -> Result<Sent, Error> {
+        let repository = self.registry.repository(name);
+        let (number, known) = self.free_number(&repository, package).await?;
+        if known {
+            return Ok(Sent {
+                version: number.to_string(),
+                new: false,
+                files: 0,
+                bytes: 0,
+            });
+        }
+        let total: u64 = package.files.iter().map(|file| file.size).sum();
+        let meter = Meter::new(app, total);
+        let sent: Vec<u64> = stream::iter(
+            package
+                .files
+                .iter()
+                .map(|file| self.send(&repository, file, &meter)),
+        )
+        .buffer_unordered(MAX_BLOBS)
+        .try_collect()
+        .await?;
+        let run = package.run.as_ref().map(Travelling::json);
+        if let Some(run) = &run {
+            self.registry.send_bytes(&repository, run).await?;
+        }
+        let files: Vec<Layer> = package.files.iter().map(layer).collect();
+        let version = format!("v{number}");
+        let (manifest, config) = NewArtifact {
+            name,
+            version: &version,
+            description: &package.card,
+            revision: package.commit(),
+            files: &files,
+            run: run.as_deref(),
+            annotations: annotations(package),
+        }
+        .manifest();
+        self.registry.send_bytes(&repository, &config).await?;
+        // Last: only now is there anything to see.
+        self.registry
+            .put_manifest(&repository, &version, &manifest)
+            .await?;
+        Ok(Sent {
+            version: number.to_string(),
+            new: true,
+            files: sent.iter().filter(|bytes| **bytes > 0).count(),
+            bytes: sent.iter().sum(),
+        })
+    }
+
+    async fn send(
+        &self,
+        repository: &str,
+        file: &digest::File,
+        meter: &Meter,
+    ) -> Result<u64, Error> {
+        let moved = |bytes| meter.moved(&file.path, bytes);
+        let sent = self
+            .registry
+            .send_blob(
+                repository,
+                &file.on_disk,
+                &file.sha256,
+                &self.sessions,
+                &moved,
+            )
+            .await?;
+        if !sent {
+            meter.moved(&file.path, file.size);
+        }
+        Ok(if sent { file.size } else { 0 })
+    }
+
+    /// The number under which the same files are there already; or the version's own, or the next where that one is taken.
+    async fn free_number(&self, repository: &str, package: &Package) -> Result<(u32, bool), Error> {
+        let tags = self.registry.tags(repository).await?;
+        let numbers: Vec<u32> = tags.iter().filter_map(|tag| number(tag)).collect();
+        for taken in &numbers {
+            let (manifest, _) = self
+                .registry
+                .manifest(repository, &format!("v{taken}"))
+                .await?;
+            if manifest.annotations.get(DIGEST) == Some(&package.digest) {
+                return Ok((*taken, true));
+            }
+        }
+        let own = package.version.version;
+        if !numbers.contains(&own) {
+            return Ok((own, false));
+        }
+        Ok((numbers.iter().max().map_or(own, |last| last + 1), false))
+    }
+
+    pub async fn set_alias(&self, name: &str, alias: &str, version: &str) -> Result<(), Error> {
+        let repository = self.registry.repository(name);
+        let (manifest, _) = self
+            .registry
+            .manifest(&repository, &format!("v{version}"))
+            .await?;
+        self.registry
+            .put_manifest(&repository, alias, &manifest)
+            .await
+            .map(|_| ())
+    }
+
+    pub async fn find(&self, name: &str, which: &Which) -> Result<There, Error> {
+        let repository = self.registry.repository(name);
+        let tag = match which {
+            Which::Number(number) => format!("v{number}"),
+            Which::Alias(alias) => alias.clone(),
+            Which::Newest => {
+                let tags = self.registry.tags(&repository).await?;
+                newest(&tags).map_or_else(|| "latest".to_owned(), |number| format!("v{number}"))
+            }
+        };
+        let (manifest, _) = self.registry.manifest(&repository, &tag).await?;
+        let tags: Vec<(String, String)> = manifest
+            .annotations
+            .iter()
+            .filter(|(key, _)| key.starts_with("lapwing."))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let version = manifest.annotations.get(VERSION).cloned();
+        Ok(There {
+            name: name.to_owned(),
+            version: version.unwrap_or_else(|| tag.trim_start_matches('v').to_owned()),
+            description: manifest
+                .annotations
+                .get(DESCRIPTION)
+                .cloned()
+                .unwrap_or_default(),
+            digest: manifest.annotations.get(DIGEST).cloned(),
+            tags,
+            source: Source::Oci(manifest),
+        })
+    }
+
+    pub async fn fetch(
+        &self,
+        app: &App,
+        name: &str,
+        manifest: &Manifest,
+        folder: &Path,
+    ) -> Result<(), Error> {
+        let repository = self.registry.repository(name);
+        let files: Vec<_> = manifest
+            .layers
+            .iter()
+            .filter(|layer| !layer.is_run())
+            .collect();
+        let meter = Meter::new(app, files.iter().map(|layer| layer.size).sum());
+        stream::iter(files.into_iter().map(|layer| {
+            let (repository, meter) = (&repository, &meter);
+            async move {
+                let path = layer.title().ok_or_else(|| Error::Unreadable {
+                    url: repository.clone(),
+                    why: format!("the layer {} names no file", layer.digest),
+                })?;
+                let place = beneath(folder, path)?;
+                if place.is_file() {
+                    // Only written when its digest was right.
+                    meter.moved(path, layer.size);
+                    return Ok(());
+                }
+                if let Some(parent) = place.parent() {
+                    fs_err::create_dir_all(parent)?;
+                }
+                let part = folder.with_extension(layer.digest.replace(':', "-"));
+                let moved = |bytes| meter.moved(path, bytes);
+                self.registry
+                    .fetch(repository, layer, &part, &place, &moved)
+                    .await
+            }
+        }))
+        .buffer_unordered(MAX_BLOBS)
+        .try_collect::<Vec<()>>()
+        .await?;
+        Ok(())
+    }
+}
+
+const VERSION: &str = "org.opencontainers.image.version";
+
+fn layer(file: &digest::File) -> Layer {
+    Layer {
+        path: file.path.clone(),
+        sha256: file.sha256.clone(),
+        size: file.size,
+    }
+}
+
+fn annotations(package: &Package) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = [
+        (DIGEST.to_owned(), package.digest.clone()),
+        (DESCRIPTION.to_owned(), package.card.clone()),
+        (VERSION.to_owned(), package.version.version.to_string()),
+    ]
+    .into();
+    if let Some(commit) = package.commit() {
+        all.insert(REVISION.to_owned(), commit.to_owned());
+    }
+    all
+}
+
+/// 3 of `v3`.
+fn number(tag: &str) -> Option<u32> {
+    tag.strip_prefix('v')?.parse().ok() // Another word: an alias.
+}
+
+fn newest(tags: &[String]) -> Option<u32> {
+    tags.iter().filter_map(|tag| number(tag)).max()
+}
+
+/// The run that travels beside the files.
+pub(super) async fn run(
+    from: &Oci,
+    name: &str,
+    manifest: &Manifest,
+) -> Result<Option<Travelling>, Error> {
+    let Some(layer) = manifest.layers.iter().find(|layer| layer.is_run()) else {
+        return Ok(None);
+    };
+    let folder = tempfile::tempdir()?;
+    let (part, place) = (folder.path().join("part"), folder.path().join("run.json"));
+    let repository = from.registry.repository(name);
+    from.registry
+        .fetch(&repository, layer, &part, &place, &|_| {})
+        .await?;
+    let text = fs_err::read(&place)?;
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| Error::Unreadable {
+            url: format!("the run of {name}"),
+            why: error.to_string(),
+        })
+}
