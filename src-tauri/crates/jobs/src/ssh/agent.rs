@@ -80,7 +80,7 @@ impl Agent {
              echo {BEGIN}\nuname -s\nuname -m\n\
              PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:'{folder}'/bin\n\
              uv --version 2>/dev/null || echo -\n\
-             sbatch --version 2>/dev/null || echo -\n",
+             sbatch --version 2>/dev/null || command -v sbatch || echo -\n",
             folder = self.host.folder(),
             script = self.script,
         );
@@ -239,7 +239,9 @@ pub(crate) fn command(
     environment: Option<&str>,
     argv: &[String],
 ) -> Vec<u8> {
-    let mut script = b"tree=$(pwd -P)/tree\nexport PYTHONUNBUFFERED=1\n".to_vec();
+    let mut script = b"tree=$(pwd -P)/tree\nexport PYTHONUNBUFFERED=1\n\
+        [ ! -e ports.sh ] || . ./ports.sh\n"
+        .to_vec();
     script.extend(exports(env));
     let mut line = |text: &str| {
         // Writing to a Vec cannot fail.
@@ -268,14 +270,24 @@ pub(crate) fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
         .collect()
 }
 
-/// Stands for the working tree in a value.
-pub(crate) const TREE: &str = "\u{0}tree\u{0}";
+/// Stands for the working tree in a value. No variable holds a NUL of its own.
+pub(crate) const TREE: &str = "\0tree\0";
+
+/// Stands for the port of a tunnel, which may be another one on the node where the command runs.
+pub(crate) fn relayed(port: u16) -> String {
+    format!("\0{port}\0")
+}
 
 fn in_tree(value: &str) -> String {
-    match value.strip_prefix(TREE) {
-        Some(rest) => format!("\"$tree\"{}", quoted(rest)),
-        None => quoted(value),
-    }
+    value
+        .split('\0')
+        .enumerate()
+        .map(|(at, part)| match (at % 2, part) {
+            (0, text) => quoted(text),
+            (_, "tree") => "\"$tree\"".to_owned(),
+            (_, port) => format!("\"${{relayed_{port}:-{port}}}\""),
+        })
+        .collect()
 }
 
 fn quoted(text: &str) -> String {

@@ -216,6 +216,7 @@ wrap() {
   echo '                ' >exit.new
   # The command sees the user's own settings.
   if [ -n "${LAPWING_LC_ALL+set}" ]; then LC_ALL=$LAPWING_LC_ALL; else unset LC_ALL; fi
+  reach
   umask "$LAPWING_UMASK"
   unset LAPWING_UMASK LAPWING_LC_ALL
   (in_own_session sh ./command.sh </dev/null >>output.log 2>&1) &
@@ -240,6 +241,27 @@ wrap() {
   end "$code"
 }
 
+# On a node of a cluster, leads to the tunnels that end on its login node.
+reach() {
+  [ -e tunnels ] && [ "$(uname -n)" != "$(cat login 2>/dev/null)" ] && command -v python3 >/dev/null 2>&1 || return 0
+  while read -r port; do
+    here=$(python3 relay.py reach "relay-$port" $$) && echo "relayed_$port=$here"
+  done <tunnels >ports.sh
+}
+
+# On the login node, for as long as somebody follows.
+serve() {
+  [ -e tunnels ] && command -v python3 >/dev/null 2>&1 || return 0
+  relays=
+  while read -r port; do
+    python3 relay.py serve "$port" "relay-$port" $$ </dev/null >/dev/null 2>&1 &
+    relays="$relays $!"
+  done <tunnels
+  # shellcheck disable=SC2086
+  trap 'kill $relays 2>/dev/null' EXIT
+  trap 'exit 70' HUP INT TERM PIPE
+}
+
 end() {
   [ ! -e timed-out ] || set -- timeout
   until echo "$1" 1<>exit.new && mv exit.new exit; do sleep 5; done
@@ -249,6 +271,7 @@ end() {
 submit() {
   cd "jobs/$1" || exit 70
   [ ! -e slurm-id ] || return 0
+  uname -n >login
   jobs=$(bounded squeue -h -u "$(id -un)" -o '%i %k') || exit 76
   slurm_id=$(echo "$jobs" | while read -r number comment; do [ "$comment" != "lapwing-$1" ] || echo "$number"; done | head -n 1)
   if [ -z "$slurm_id" ]; then
@@ -304,7 +327,10 @@ lives() {
 follow() {
   cd "jobs/$1" 2>/dev/null || { echo gone; return 0; }
   offset=$2 quiet=0 slurm_id='' state='' late=0 asked=0
-  [ ! -e slurm-id ] || read -r slurm_id <slurm-id
+  if [ -e slurm-id ]; then
+    read -r slurm_id <slurm-id
+    serve
+  fi
   while :; do
     code=
     [ ! -e exit ] || read -r code <./exit

@@ -23,6 +23,8 @@ use crate::{Error, JobSpec, RemoteSpec, Result, slurm};
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LAST_WAIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
+/// For nodes where a tunnel does not end.
+const RELAY: &str = include_str!("relay.py");
 /// A shell's code for a command that a signal ended is this and the signal's number.
 const SIGNALLED: i32 = 128;
 const LAST_SIGNAL: i32 = 64;
@@ -160,10 +162,30 @@ impl Job<'_> {
     }
 
     fn open_tunnels(&self, memory: &mut Memory) -> Result<()> {
-        if let Host::Ssh(host) = &self.agent.host {
-            let wanted = tunnel::ports(&self.spec.env, &self.remote.tunnels);
-            tunnel::open(host, &wanted, memory)?;
-            memory.keep(self.folder)?;
+        let wanted = tunnel::ports(&self.spec.env, &self.remote.tunnels);
+        match &self.agent.host {
+            Host::Ssh(host) => tunnel::open(host, &wanted, memory)?,
+            // They lie here already.
+            Host::Here { .. } => {
+                memory.tunnels = wanted.iter().map(|port| (*port, *port)).collect()
+            }
+        }
+        memory.keep(self.folder)?;
+        if self.slurm.is_some() && !memory.tunnels.is_empty() {
+            let ports: String = memory
+                .tunnels
+                .values()
+                .map(|port| format!("{port}\n"))
+                .collect();
+            let cancel = self.folder.cancel();
+            for (name, content) in [("relay.py", RELAY), ("tunnels", &ports)] {
+                self.agent.tell(
+                    "file",
+                    &[&self.id(), name],
+                    Some(&cancel),
+                    content.as_bytes(),
+                )?;
+            }
         }
         Ok(())
     }
@@ -174,7 +196,9 @@ impl Job<'_> {
         let there = |name: &String, value: &String| match Path::new(value).strip_prefix(root) {
             Ok(rest) if rest.as_os_str().is_empty() => TREE.to_owned(),
             Ok(rest) => format!("{TREE}/{}", slashes(rest)),
-            Err(_) if self.remote.tunnels.contains(name) => tunnel::moved(value, &memory.tunnels),
+            Err(_) if self.remote.tunnels.contains(name) => {
+                tunnel::moved_with(value, &memory.tunnels, agent::relayed)
+            }
             Err(_) => value.clone(),
         };
         let named = |name: &str| {

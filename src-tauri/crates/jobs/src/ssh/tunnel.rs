@@ -27,9 +27,19 @@ pub(super) fn port(address: &str) -> Option<u16> {
 
 /// The same address with the port there.
 pub(crate) fn moved(address: &str, tunnels: &BTreeMap<u16, u16>) -> String {
+    moved_with(address, tunnels, |port| port.to_string())
+}
+
+/// The same, with the port as `shown`.
+pub(crate) fn moved_with(
+    address: &str,
+    tunnels: &BTreeMap<u16, u16>,
+    shown: impl Fn(u16) -> String,
+) -> String {
     let Some((from, to)) = port(address).and_then(|from| Some((from, tunnels.get(&from)?))) else {
         return address.to_owned();
     };
+    let to = shown(*to);
     let (front, back) = address
         .split_once(&format!(":{from}"))
         .unwrap_or((address, ""));

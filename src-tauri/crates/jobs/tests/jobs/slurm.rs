@@ -14,7 +14,10 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Option<Self> {
-        let slurm = Slurm::start()?;
+        Self::of(Slurm::start()?)
+    }
+
+    fn of(slurm: Slurm) -> Option<Self> {
         let sshd = Sshd::start_with(&format!("SetEnv SLURM_CONF={}", slurm.conf().display()))?;
         Some(Self {
             bench: Bench::with(sshd),
@@ -229,4 +232,53 @@ fn this_machine_may_be_the_login_node() {
         bench.log(&spec)
     );
     assert!(bench.log(&spec).ends_with("here\n"));
+}
+
+#[test]
+fn a_job_on_another_node_reaches_a_server_here_and_does_again_after_a_cut() {
+    let Some(mut cluster) = Slurm::start_elsewhere().and_then(Cluster::of) else {
+        return;
+    };
+    let go = cluster.bench.folder.path().join("go");
+    cluster.bench.write("ask.py", crate::ssh_python::ASK);
+    let mut spec = cluster.job(
+        &format!(
+            "uname -n; echo \"at $MLFLOW_TRACKING_URI\"; python3 ask.py /one; until [ -e '{}' ]; do sleep 0.05; done; python3 ask.py /two",
+            go.display()
+        ),
+        &["ask.py"],
+        &[],
+    );
+    let port = crate::ssh_python::server();
+    spec.env.insert(
+        "MLFLOW_TRACKING_URI".to_owned(),
+        format!("http://127.0.0.1:{port}"),
+    );
+    change(&mut spec, |slurm| {
+        slurm.remote.tunnels = vec!["MLFLOW_TRACKING_URI".to_owned()];
+    });
+    let bench = &cluster.bench;
+    bench.start(&spec);
+    until("the first answer", || {
+        bench.log(&spec).contains("you asked for /one\n")
+    });
+    let there = bench.sshd.at("there/jobs").join(spec.id.to_string());
+    let tunnel = std::fs::read_to_string(there.join("tunnels")).unwrap();
+    let log = bench.log(&spec);
+    assert!(log.contains("elsewhere\n"), "{log}");
+    assert!(
+        !log.contains(&format!("127.0.0.1:{}\n", tunnel.trim())),
+        "where the tunnel ends is another machine: {log}"
+    );
+    cluster.bench.sshd.kill();
+    std::fs::write(go, "").unwrap();
+    cluster.bench.sshd.again();
+    let bench = &cluster.bench;
+    assert_eq!(
+        bench.ended(&spec),
+        Outcome::Succeeded,
+        "{}",
+        bench.log(&spec)
+    );
+    assert!(bench.log(&spec).ends_with("you asked for /two\n"));
 }
