@@ -14,6 +14,7 @@ mod bad_input;
 mod cut;
 mod edges;
 mod export;
+mod hard_use;
 mod place;
 mod registries;
 mod remotes;

@@ -36,6 +36,12 @@ impl Error {
                 "the disk is full: nothing was saved",
             )
             .hint("make room and try again; what was saved before is safe"),
+            Self::Database(error) if is_disk(error) => Report::new(
+                Code::Failed,
+                "store.disk",
+                "the disk under the workspace does not let its database be used",
+            )
+            .hint("it may be full: make room and try again; what was saved before is safe"),
             Self::Database(_) | Self::Broken(_) => {
                 Report::new(Code::Failed, "store.database", self.to_string())
             }
@@ -50,4 +56,13 @@ impl Error {
 
 fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+}
+
+/// A full disk often shows first in the small file that SQLite's readers share, as a failure of the disk.
+fn is_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, SystemIoFailure};
+    matches!(
+        error.sqlite_error_code(),
+        Some(SystemIoFailure | CannotOpen)
+    )
 }

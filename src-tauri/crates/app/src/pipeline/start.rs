@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use lapwing_core::{Code, Report, RunId, Timestamp};
 use lapwing_data::Project;
+use lapwing_jobs::docker;
 use lapwing_pipeline::{Action, Assignment, Pipeline, Plan, PlanOptions, Scope};
 use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
 use crate::config::Config;
 use crate::error::Reported as _;
-use crate::wire::{JobRef, ListJobs, Nothing, RunRef, StageRow, StageState, StartRun, StartedRun};
+use crate::wire::{
+    JobRef, ListJobs, Nothing, RunRef, StageRow, StageState, StartRun, StartedRun, Target,
+};
 use crate::{App, jobs, projects};
 
 /// A runner that was just started may need so long until it holds its lock.
@@ -95,6 +98,10 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         .first()
     {
         return Err(going_on(&other.run_id));
+    }
+    // Before anything is changed or recorded.
+    if input.target == Target::Docker {
+        app.block_on(docker::ping())?.reported()?;
     }
     let assignments = input
         .set
@@ -255,6 +262,11 @@ pub(crate) fn reconcile(app: &App, project: &str) -> Result<(), Report> {
         let young = Timestamp::now().millis_since(run.created) < START_GRACE_MILLIS;
         let lock = lock::try_acquire(app.workspace(), &lock_name(&run.run_id)).reported()?;
         if lock.is_none() || (young && run.failure.is_none() && !began(app, &run.run_id)?) {
+            continue;
+        }
+        // Between the look and the lock it may have ended well.
+        let now = pipeline_runs::get(app.store(), &run.run_id).reported()?;
+        if now.is_none_or(|now| now.ended.is_some()) {
             continue;
         }
         // A stage may have outlived its runner: it goes on and is recorded as a job, but nothing follows it.
