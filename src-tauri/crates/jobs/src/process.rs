@@ -24,6 +24,7 @@ pub(crate) fn run(folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
     let Some((program, arguments)) = spec.command.argv.split_first() else {
         return Ok(Outcome::NotStarted {
             why: "the command is empty".to_owned(),
+            hint: None,
         });
     };
     let mut command = Command::new(program);
@@ -46,6 +47,7 @@ pub(crate) fn run(folder: &Folder, spec: &JobSpec) -> Result<Outcome> {
         Err(error) => {
             return Ok(Outcome::NotStarted {
                 why: format!("{program}: {error}"),
+                hint: None,
             });
         }
     };

@@ -63,9 +63,11 @@ pub enum Outcome {
         seconds: u64,
     },
     Cancelled,
-    /// The command could not be started, and why.
+    /// The command could not be started, why, and a next step where one is known.
     NotStarted {
         why: String,
+        #[serde(default)]
+        hint: Option<String>,
     },
     /// The command ended, but what it made could not be brought home. It lies there still.
     NotFetched {
@@ -88,7 +90,11 @@ impl fmt::Display for Outcome {
             Self::OutOfMemory => f.write_str("out of memory: it used more than its limit"),
             Self::TimedOut { seconds } => write!(f, "not done after {seconds} s"),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::NotStarted { why } => write!(f, "could not be started: {why}"),
+            Self::NotStarted { why, hint: None } => write!(f, "could not be started: {why}"),
+            Self::NotStarted {
+                why,
+                hint: Some(hint),
+            } => write!(f, "could not be started: {why} ({hint})"),
             Self::NotFetched { why } => {
                 write!(f, "its outputs could not be brought home: {why}")
             }

@@ -42,6 +42,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Err(Error::Cancelled) => Outcome::Cancelled,
         Err(error) if started.is_none() => Outcome::NotStarted {
             why: error.to_string(),
+            hint: error.report().hint,
         },
         Err(error) => {
             tracing::error!(%error, "the job was lost sight of");

@@ -3,6 +3,10 @@
 //! Each job is a folder there, as it is one here: `tree` (what was sent), `output.log`, and `exit`, which appears whole when
 //! the command has ended. Nothing of it needs a connection, so a closed lid ends nothing; a supervisor that comes later
 //! reads the log from the byte on that it has. What the command made comes home, verified, before its result is written.
+//!
+//! To use it: [`greet`] tests a [`Host`] (and [`SshHost::login`] lets a person answer its questions once); then
+//! [`crate::start`] takes a [`crate::Target::Ssh`], or a [`crate::Target::Slurm`] with the same [`crate::RemoteSpec`]. While
+//! something is prepared, waits or cannot be reached, `why` in [`crate::JobState`] says so.
 
 mod agent;
 mod environment;

@@ -377,7 +377,7 @@ fn why_not(bench: &Bench) -> String {
     let spec = bench.there("true", &[], &[]);
     bench.start(&spec);
     match bench.ended(&spec) {
-        Outcome::NotStarted { why } => why,
+        Outcome::NotStarted { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }
@@ -474,7 +474,8 @@ fn a_full_disk_there_is_said() {
     assert_eq!(
         outcome,
         Outcome::NotStarted {
-            why: "the disk of box is full".to_owned()
+            why: "the disk of box is full".to_owned(),
+            hint: Some("make room there, or give the host another folder".to_owned()),
         }
     );
 }

@@ -112,7 +112,7 @@ fn what_cannot_be_imported_is_named_before_anything_runs() {
     );
     let spec = with_python(&bench, "python src/fit.py");
     bench.start(&spec);
-    let Outcome::NotStarted { why } = bench.ended(&spec) else {
+    let Outcome::NotStarted { why, .. } = bench.ended(&spec) else {
         panic!("it ran: {}", bench.log(&spec));
     };
     insta::assert_snapshot!(why, @"`src/fit.py` imports `sklearn`, `pandas`, which the environment on box does not have");
@@ -144,7 +144,7 @@ fn a_machine_that_cannot_have_uv_is_said() {
     ));
     let spec = with_python(&bench, "python src/fit.py");
     bench.start(&spec);
-    insta::assert_snapshot!(bench.ended(&spec).to_string(), @"could not be started: `uv` is not on box, and this machine's cannot run there");
+    insta::assert_snapshot!(bench.ended(&spec).to_string(), @"could not be started: `uv` is not on box, and this machine's cannot run there (install it on box: `pip install --user uv`, or from https://docs.astral.sh/uv)");
 }
 
 /// A server here that answers every request with its path.
