@@ -120,6 +120,14 @@ pub(crate) fn has_container(spec: &JobSpec) -> bool {
 /// Removes the container of a job whose result is written. What cannot be removed stays, and does no harm. One whose
 /// outputs are not at home has to stay.
 pub(crate) fn discard(folder: &Folder, spec: &JobSpec, place: Place) {
+    let engine = place.engine.clone();
+    remove_unless_kept(folder, spec, place);
+    if let DockerHost::Ssh { host, .. } = &engine {
+        ssh::forget_socket(host);
+    }
+}
+
+fn remove_unless_kept(folder: &Folder, spec: &JobSpec, place: Place) {
     let kept = matches!(
         folder.read(&folder.state()),
         Ok(Some(JobState::Ended(ended))) if matches!(ended.outcome, Outcome::NotFetched { .. })

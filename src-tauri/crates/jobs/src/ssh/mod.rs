@@ -26,7 +26,7 @@ pub use host::{Host, SshHost};
 pub(crate) use job::{discard, folders, run_job, slashes};
 pub(crate) use memory::Memory;
 #[cfg(unix)]
-pub(crate) use socket::forward_socket;
+pub(crate) use socket::{forget_socket, forward_socket};
 pub(crate) use tunnel::{Keeper, moved, open as open_tunnels, ports};
 pub(crate) use upload::size;
 
@@ -40,6 +40,9 @@ pub(crate) fn forward_socket(host: &SshHost, _: Option<&str>) -> Result<std::pat
         why: "Docker over ssh needs Linux or macOS here".to_owned(),
     })
 }
+
+#[cfg(not(unix))]
+pub(crate) fn forget_socket(_: &SshHost) {}
 
 /// Connects, and says what the machine is: for "test the connection", and before anything is sent.
 ///

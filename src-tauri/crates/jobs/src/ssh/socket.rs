@@ -13,9 +13,7 @@ use crate::{Error, Result};
 /// When the host cannot be reached, has no such socket, or does not let it through.
 pub(crate) fn forward_socket(host: &SshHost, socket: Option<&str>) -> Result<PathBuf> {
     host.check()?;
-    // Of this process alone: another one may have ended in the middle of using it.
-    let mut local = host.socket()?;
-    local.set_extension(format!("docker.{}", std::process::id()));
+    let local = local(host)?;
     if UnixStream::connect(&local).is_ok() {
         return Ok(local);
     }
@@ -37,6 +35,21 @@ pub(crate) fn forward_socket(host: &SshHost, socket: Option<&str>) -> Result<Pat
         host: host.destination.clone(),
         why: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
+}
+
+/// Removes what [`forward_socket`] of this process has left. The connection forgets it when it ends.
+pub(crate) fn forget_socket(host: &SshHost) {
+    if let Ok(local) = local(host) {
+        // Never made, or gone with its connection.
+        let _ = fs_err::remove_file(local);
+    }
+}
+
+/// Of this process alone: another one may have ended in the middle of using it.
+fn local(host: &SshHost) -> Result<PathBuf> {
+    let mut local = host.socket()?;
+    local.set_extension(format!("docker.{}", std::process::id()));
+    Ok(local)
 }
 
 /// Also makes sure that there is a connection.

@@ -41,6 +41,8 @@ fn change(spec: &mut JobSpec, how: impl FnOnce(&mut RemoteDockerSpec)) {
 fn ended(bench: &Bench, spec: &JobSpec) -> Outcome {
     let outcome = bench.ended(spec);
     until("the container to go", || containers(spec).is_empty());
+    let lock = std::fs::File::open(bench.workspace.job(&spec.id).join("lock")).unwrap();
+    until("the supervisor's end", || lock.try_lock().is_ok());
     outcome
 }
 
