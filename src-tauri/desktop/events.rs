@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lapwing_app::App;
+use lapwing_app::monitors::Told;
 use lapwing_app::wire::ListAlerts;
 use lapwing_core::{Change, Tag};
 use tauri::{AppHandle, Emitter as _};
@@ -15,7 +16,7 @@ const GATHER: Duration = Duration::from_millis(100);
 pub fn forward(window: AppHandle, app: App) {
     std::thread::spawn(move || {
         let mut feed = app.feed();
-        let mut told = newest_alert(&app);
+        let mut told = Told::with(&open_alerts(&app));
         loop {
             std::thread::sleep(GATHER);
             let changes = feed.poll();
@@ -23,7 +24,7 @@ pub fn forward(window: AppHandle, app: App) {
                 continue;
             }
             if changes.iter().any(|change| change.tag == Tag::Monitors) {
-                told = notify_alerts(&window, &app, told);
+                notify_alerts(&window, &app, &mut told);
             }
             emit(&window, &changes);
         }
@@ -40,18 +41,8 @@ fn open_alerts(app: &App) -> Vec<lapwing_app::wire::AlertRow> {
     lapwing_app::monitors::alerts(app, ListAlerts::default()).unwrap_or_default()
 }
 
-fn newest_alert(app: &App) -> u32 {
-    open_alerts(app)
-        .iter()
-        .map(|alert| alert.id)
-        .max()
-        .unwrap_or(0)
-}
-
-fn notify_alerts(window: &AppHandle, app: &App, told: u32) -> u32 {
-    let mut newest = told;
-    for alert in open_alerts(app).into_iter().filter(|alert| alert.id > told) {
-        newest = newest.max(alert.id);
+fn notify_alerts(window: &AppHandle, app: &App, told: &mut Told) {
+    for alert in told.fresh(open_alerts(app)) {
         let shown = window
             .notification()
             .builder()
@@ -62,5 +53,4 @@ fn notify_alerts(window: &AppHandle, app: &App, told: u32) -> u32 {
             tracing::debug!(%error, "the desktop shows no notifications");
         }
     }
-    newest
 }

@@ -532,3 +532,71 @@ fn a_worse_score_brings_the_revision_before_back() {
         "it comes back once"
     );
 }
+
+/// One request of an alert's delivery, answered with `status`; its JSON body.
+fn delivery(listener: &std::net::TcpListener, status: &str) -> Value {
+    use std::io::{Read as _, Write as _};
+    let (mut stream, _) = wait_for("a delivery", || listener.accept().ok());
+    stream.set_nonblocking(false).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let lower = line.to_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[test]
+fn an_alert_reaches_its_webhook_once_it_answers() {
+    let sandbox = Sandbox::deployed("on = {}");
+    let port = free_port();
+    let text = std::fs::read_to_string(sandbox.folder.join("lapwing.toml")).unwrap();
+    let webhook = format!("webhook = \"http://127.0.0.1:{port}/alerts\"\nperformance");
+    sandbox.write("lapwing.toml", &text.replacen("performance", &webhook, 1));
+
+    // Nobody listens yet: the alert is raised, and its delivery waits.
+    sandbox.predict(&rows(4000, 200, std::f64::consts::PI));
+    let alert = sandbox.json(&["monitors", "alerts"])[0].clone();
+    assert_eq!(alert["kind"], "performance", "{alert}");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let server = sandbox.server();
+    let refused = delivery(&listener, "503 Service Unavailable");
+    let taken = delivery(&listener, "204 No Content");
+    assert_eq!(refused, taken, "it is the same alert both times");
+    assert_eq!(taken["id"], alert["id"], "{taken}");
+    assert_eq!(taken["deployment"], "rule", "{taken}");
+    assert_eq!(taken["kind"], "performance", "{taken}");
+    assert_eq!(taken["message"], alert["message"], "{taken}");
+    assert!(taken["at"].as_str().unwrap().ends_with('Z'), "{taken}");
+    assert!(
+        taken["text"].as_str().unwrap().starts_with("rule: "),
+        "{taken}"
+    );
+
+    // The same cause again, and it stays silent.
+    sandbox.predict(&rows(6000, 200, std::f64::consts::PI));
+    server.looks(8);
+    let again = listener.accept();
+    assert!(again.is_err(), "what was taken is not posted again");
+    assert_eq!(
+        sandbox
+            .json(&["monitors", "alerts"])
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}

@@ -169,6 +169,7 @@ fn look(app: &App, seen: &mut automations::Seen) -> Result<(), Report> {
             tracing::debug!(message = report.message, deployment = %row.name, "a monitor could not look");
         }
     }
+    monitors::post_due(app)?;
     for run in lapwing_store::pipeline_runs::active(app.store(), None).reported()? {
         if let Err(report) = pipeline::reconcile(app, &run.project) {
             tracing::debug!(message = report.message, "a run could not be looked at");

@@ -21,14 +21,12 @@ pub(super) fn settle(
     let now = Timestamp::now();
     match finding {
         Finding::Raise(message) => {
-            let fresh = table::raise(app.store(), name, kind, &message, now).reported()?;
-            if fresh && let Some(url) = &config.webhook {
-                let body = serde_json::json!({
-                    "deployment": name, "kind": kind, "message": message, "at": now.to_rfc3339(),
-                });
-                if let Err(error) = app.block_on(lapwing_remote::webhook(url, &body))? {
-                    tracing::warn!(%error, "an alert could not be posted");
-                }
+            let post = match &config.webhook {
+                Some(_) => table::Post::Wanted,
+                None => table::Post::Unwanted,
+            };
+            if table::raise(app.store(), name, kind, &message, now, post).reported()? {
+                super::post::due(app)?;
             }
         }
         Finding::Resolve => {
@@ -88,4 +86,31 @@ pub fn acknowledge(app: &App, input: AlertRef) -> Result<Nothing, Report> {
         "alert.unknown",
         format!("there is no alert {}", input.id),
     ))
+}
+
+/// Which alerts the desktop was told of: each one once, and none that was open before.
+#[derive(Debug, Default)]
+pub struct Told {
+    newest: u32,
+}
+
+impl Told {
+    /// Starts with these as known.
+    #[must_use]
+    pub fn with(open: &[AlertRow]) -> Self {
+        let newest = open.iter().map(|alert| alert.id).max().unwrap_or(0);
+        Self { newest }
+    }
+
+    /// Those of the open alerts to tell of now, oldest first.
+    pub fn fresh(&mut self, open: Vec<AlertRow>) -> Vec<AlertRow> {
+        let before = self.newest;
+        self.newest = before.max(Self::with(&open).newest);
+        let mut fresh: Vec<AlertRow> = open
+            .into_iter()
+            .filter(|alert| alert.id > before && !alert.acknowledged && alert.resolved.is_none())
+            .collect();
+        fresh.sort_by_key(|alert| alert.id);
+        fresh
+    }
 }

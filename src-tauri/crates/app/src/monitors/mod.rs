@@ -6,6 +6,7 @@ mod drift;
 mod labels;
 mod logged;
 mod performance;
+mod post;
 mod view;
 
 use std::path::Path;
@@ -16,7 +17,7 @@ use crate::App;
 use crate::config::{Config, MonitorConfig};
 use crate::deployments::known;
 
-pub use alerts::{acknowledge, alerts};
+pub use alerts::{Told, acknowledge, alerts};
 pub use check::check;
 pub use drift::{FileDrift, drift};
 pub use labels::{join, labels};
@@ -26,6 +27,7 @@ pub(crate) use alerts::forgive;
 pub(crate) use drift::live_drift;
 pub(crate) use logged::evaluate;
 pub(crate) use performance::live_performance;
+pub(crate) use post::due as post_due;
 
 /// The settings of a deployment's monitor: its project's, or the defaults.
 pub(crate) fn settings(app: &App, name: &DeploymentName) -> Result<MonitorConfig, Report> {

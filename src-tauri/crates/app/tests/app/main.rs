@@ -4,5 +4,6 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
+mod alerts;
 mod schedule;
 mod typescript;
