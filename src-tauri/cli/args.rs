@@ -347,14 +347,16 @@ pub enum Models {
 
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// `NAME@ALIAS`, `models:/NAME/3`, `runs:/ID/model`, or a folder with an MLmodel file.
-    pub model: String,
+    /// `NAME@ALIAS`, `models:/NAME/3`, `runs:/ID/model`, or a folder with an MLmodel file. What is left out is taken from
+    /// lapwing.toml's [[deployment]].
+    pub model: Option<String>,
     #[arg(long)]
-    pub name: String,
+    pub name: Option<String>,
     #[arg(long)]
     pub port: Option<u16>,
-    #[arg(long = "in", value_enum, default_value = "process")]
-    pub place: Place,
+    /// `process` without it, and without a word in lapwing.toml.
+    #[arg(long = "in", value_enum)]
+    pub place: Option<Place>,
 }
 
 #[derive(Debug, Subcommand)]

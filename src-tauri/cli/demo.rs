@@ -345,7 +345,7 @@ impl Demo<'_> {
             model: format!("{}@champion", sample::NAME),
             name,
             port: None,
-            target,
+            target: Some(target),
             project: Some(self.project.clone()),
         }
     }

@@ -28,12 +28,15 @@ pub fn name(text: &str) -> Result<DeploymentName, Report> {
 }
 
 pub fn deploy(context: &Context, arguments: args::Deploy) -> Done {
+    let project = context.project_if_any();
+    let wanted = arguments.name.as_deref().map(name).transpose()?;
+    let (model, name) = deployments::named(project.as_deref(), arguments.model, wanted)?;
     let input = Deploy {
-        model: arguments.model,
-        name: name(&arguments.name)?,
+        model,
+        name,
         port: arguments.port,
-        target: target(arguments.place),
-        project: context.project_if_any(),
+        target: arguments.place.map(target),
+        project,
     };
     let row = deployments::deploy(&context.app, &input, &context.folder, &|step| {
         print::talk(&print::dim(step))

@@ -600,3 +600,53 @@ fn an_alert_reaches_its_webhook_once_it_answers() {
         1
     );
 }
+
+#[test]
+fn a_deployment_stands_in_the_project_and_flags_win() {
+    let sandbox = Sandbox::new("on = {}");
+    let id = sandbox.json(&["run"])["row"]["run_id"].clone();
+    let id = id.as_str().unwrap();
+    sandbox.json(&[
+        "models", "register", id, "--name", "rule", "--alias", "champion",
+    ]);
+    let (said, flag) = (free_port(), free_port());
+    let text = std::fs::read_to_string(sandbox.folder.join("lapwing.toml")).unwrap();
+    let table = |port: &str| {
+        format!(
+            "{text}\n[[deployment]]\nname = \"rule\"\nmodel = \"rule@champion\"\nport = {port}\n"
+        )
+    };
+    sandbox.write("lapwing.toml", &table(&said.to_string()));
+
+    let row = sandbox.json(&["deploy"]);
+    assert_eq!(row["name"], "rule", "{row}");
+    assert_eq!(row["model_version"], 1, "{row}");
+    let url = |row: &Value| row["url"].as_str().unwrap().to_owned();
+    assert!(
+        url(&row).ends_with(&format!(":{said}")),
+        "the port that the project says: {row}"
+    );
+    let row = sandbox.json(&["deploy", "--name", "rule", "--port", &flag.to_string()]);
+    assert!(
+        url(&row).ends_with(&format!(":{flag}")),
+        "a flag wins: {row}"
+    );
+
+    let output = sandbox
+        .command(&["deploy", "--name", "other"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(
+        told(&output).contains("no [[deployment]]"),
+        "{}",
+        told(&output)
+    );
+    sandbox.write("lapwing.toml", &table("1\nin = \"moon\""));
+    let output = sandbox.command(&["deploy"]).output().unwrap();
+    assert!(
+        told(&output).contains("moon"),
+        "the wrong word is named: {}",
+        told(&output)
+    );
+}

@@ -228,8 +228,10 @@ export type Deploy = {
 	/**  `NAME@ALIAS`, `models:/NAME/3`, `runs:/ID/model`, or a folder with an `MLmodel` file. */
 	model: string,
 	name: DeploymentName,
+	/**  `None`: as `lapwing.toml` says, as before, or any free one. */
 	port: number | null,
-	target: Target,
+	/**  `None`: as `lapwing.toml` says, as before, or a process. */
+	target: Target | null,
 	project: string | null,
 };
 

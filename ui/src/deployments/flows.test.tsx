@@ -98,6 +98,6 @@ test("deploy follows its job and ends at the deployment", async () => {
     model: "flight-delays@champion",
     name: "flight-delays",
     port: null,
-    target: "process",
+    target: null,
   });
 }, 30_000);

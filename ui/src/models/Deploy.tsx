@@ -29,7 +29,7 @@ export function DeployDialog({
   const [project] = useProject();
   const [name, setName] = useState(() => deployable(given));
   const [port, setPort] = useState("");
-  const [target, setTarget] = useState<Target>("process");
+  const [target, setTarget] = useState<Target | null>(null);
   const [job, setJob] = useState<string | null>(null);
   const status = useCommand("status.get", {}, { enabled: open });
   const deploy = useAction("deployments.deploy", { quiet: true, onDone: (started) => setJob(started.job) });
@@ -88,7 +88,14 @@ export function DeployDialog({
             onChange={(event) => setName(event.target.value)}
           />
         </Field>
-        <Field label="Port" hint={number === "fault" ? "A number from 1 to 65535" : "Empty takes a free one"}>
+        <Field
+          label="Port"
+          hint={
+            number === "fault"
+              ? "A number from 1 to 65535"
+              : "Empty takes that of lapwing.toml, or a free one"
+          }
+        >
           <input
             className="input mono"
             inputMode="numeric"
@@ -100,6 +107,10 @@ export function DeployDialog({
         </Field>
         <fieldset className="choice">
           <legend className="field-label">Runs as</legend>
+          <label className="line">
+            <input type="radio" name="target" checked={target === null} onChange={() => setTarget(null)} />
+            What lapwing.toml says, or as before
+          </label>
           <label className="line">
             <input
               type="radio"

@@ -46,7 +46,7 @@ function Next({ next, project }: { next: NextAction; project: string }) {
           busy={deploy.isPending}
           title={next.model_uri}
           onClick={() =>
-            deploy.mutate({ model: next.model_uri, name: next.name, port: null, target: "process", project })
+            deploy.mutate({ model: next.model_uri, name: next.name, port: null, target: null, project })
           }
         >
           Deploy

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use lapwing_core::{Code, DeploymentName, Report};
 use serde::Deserialize;
 
+use crate::wire::Target;
+
 /// The file's name, beside `dvc.yaml`.
 pub const FILE: &str = "lapwing.toml";
 
@@ -62,8 +64,14 @@ pub struct DockerConfig {
 pub struct DeploymentConfig {
     pub name: DeploymentName,
     /// What Deploy takes: `flight-delays@champion`.
-    pub model: String,
+    pub model: Option<String>,
     pub port: Option<u16>,
+    /// `process` or `docker`.
+    #[serde(rename = "in")]
+    pub target: Option<Target>,
+    /// Limits of its container.
+    pub memory_gib: Option<f64>,
+    pub cpus: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -236,6 +244,14 @@ impl Config {
             )
             .hint("correct the line, or remove it to get the default")
         })
+    }
+
+    /// What is said of one deployment, if anything is.
+    #[must_use]
+    pub fn deployment(&self, name: &DeploymentName) -> Option<&DeploymentConfig> {
+        self.deployments
+            .iter()
+            .find(|deployment| &deployment.name == name)
     }
 
     /// The settings of one deployment's monitor, or the defaults.

@@ -398,17 +398,23 @@ impl Lap<'_> {
         let called = format!("{}/{version}", self.policy.model);
         let model = self.app.tracking().resolve(&called).reported()?;
         let old = table::get(self.app.store(), &self.policy.deployment).reported()?;
+        // An endpoint that stands stays where it is; a new one is made as the project says.
+        let (port, target) = match old {
+            Some(old) => (None, jobs::parse_target(&old.target)),
+            None => {
+                let name = &self.policy.deployment;
+                let said = deployments::defaults_of(Some(&self.project), name)?;
+                (said.port, said.target.unwrap_or_default())
+            }
+        };
         release(
             self.app,
             Release {
                 name: self.policy.deployment.clone(),
                 model,
                 called,
-                port: None,
-                target: old
-                    .as_ref()
-                    .map(|old| jobs::parse_target(&old.target))
-                    .unwrap_or_default(),
+                port,
+                target,
                 project: Some(self.project.clone()),
                 released_by: self.policy.name.clone(),
                 say: self.say,

@@ -1,5 +1,6 @@
 //! Deployments: deploy, start, stop, roll back, predict, and what they look like.
 
+mod defaults;
 mod export;
 mod manifests;
 mod reference;
@@ -25,6 +26,8 @@ use crate::wire::{
 };
 use crate::{App, models, monitors};
 
+pub use defaults::named;
+pub(crate) use defaults::of as defaults_of;
 pub use export::export;
 pub use release::deploy;
 pub(crate) use release::{Release, release, scratch_revision};
@@ -73,9 +76,10 @@ pub fn start_deploy(app: &App, input: Deploy) -> Result<Started, Report> {
         input.model.clone(),
         "--name".to_owned(),
         input.name.to_string(),
-        "--in".to_owned(),
-        jobs::target_word(input.target).to_owned(),
     ];
+    if let Some(target) = input.target {
+        argv.extend(["--in".to_owned(), jobs::target_word(target).to_owned()]);
+    }
     if let Some(port) = input.port {
         argv.extend(["--port".to_owned(), port.to_string()]);
     }

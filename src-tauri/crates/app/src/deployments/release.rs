@@ -12,7 +12,7 @@ use lapwing_serving::{
 use lapwing_store::{deployments as table, lock};
 use lapwing_tracking::Resolved;
 
-use super::{reference, runtime, view};
+use super::{defaults, reference, runtime, view};
 use crate::error::Reported as _;
 use crate::wire::{Deploy, DeploymentRow, Target};
 use crate::{App, jobs, models};
@@ -49,14 +49,17 @@ pub fn deploy(
     let here = models::brought(app, input.project.as_deref(), &input.model, say)?;
     let called = models::source_uri(app, &here, base)?;
     let model = app.tracking().resolve(&called).reported()?;
+    let said = defaults::of(input.project.as_deref(), &input.name)?;
+    let before = table::get(app.store(), &input.name).reported()?;
+    let before = before.map(|old| jobs::parse_target(&old.target));
     release(
         app,
         Release {
             name: input.name.clone(),
             model,
             called,
-            port: input.port,
-            target: input.target,
+            port: input.port.or(said.port),
+            target: input.target.or(said.target).or(before).unwrap_or_default(),
             project: input.project.clone(),
             released_by: "you".to_owned(),
             say,
@@ -359,6 +362,14 @@ pub(super) fn switch(
     let place = app.workspace().deployment(&deployment.name);
     let before = lapwing_serving::read_config(&place).ok(); // There is none before the first release.
     let config = gateway_config(app, &deployment, number)?;
+    // Another port or another place is another gateway; everything else the running one takes over as it goes.
+    let stood = table::get(app.store(), &deployment.name).reported()?;
+    let moved = stood
+        .filter(|stood| stood.port != deployment.port || stood.target != deployment.target)
+        .filter(|_| old.is_some());
+    if let Some(stood) = &moved {
+        runtime::stop(app, stood)?;
+    }
     lapwing_serving::write_config(&place, &config).reported()?;
     let changed = table::Deployment {
         live_revision: Some(number),
@@ -369,7 +380,7 @@ pub(super) fn switch(
     if let Err(report) = runtime::start(app, &changed, say) {
         if let (Some(before), Some(_)) = (before, old) {
             lapwing_serving::write_config(&place, &before).reported()?;
-            runtime::start(app, &deployment, &|_| {})?;
+            runtime::start(app, moved.as_ref().unwrap_or(&deployment), &|_| {})?;
         }
         return Err(report);
     }

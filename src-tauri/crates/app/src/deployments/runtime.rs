@@ -84,6 +84,7 @@ fn start_container(
     let tag = format!("{}:latest", container(deployment));
     app.block_on(docker::build(&tag, &dockerfile, &files, &mut |_| {}))?
         .reported()?;
+    let limits = super::defaults::of(deployment.project.as_deref(), &deployment.name)?;
     let spec = ServiceSpec {
         name: container(deployment),
         image: tag,
@@ -104,8 +105,8 @@ fn start_container(
             read_only: false,
         }],
         publish: (deployment.port, image::PORT),
-        memory_bytes: None,
-        cpus: None,
+        memory_bytes: limits.memory_bytes()?,
+        cpus: limits.cpus()?,
     };
     say("starting the container");
     app.block_on(docker::service_start(&spec))?.reported()

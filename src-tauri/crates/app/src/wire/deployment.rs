@@ -90,8 +90,10 @@ pub struct Deploy {
     /// `NAME@ALIAS`, `models:/NAME/3`, `runs:/ID/model`, or a folder with an `MLmodel` file.
     pub model: String,
     pub name: DeploymentName,
+    /// `None`: as `lapwing.toml` says, as before, or any free one.
     pub port: Option<u16>,
-    pub target: Target,
+    /// `None`: as `lapwing.toml` says, as before, or a process.
+    pub target: Option<Target>,
     pub project: Option<String>,
 }
 
