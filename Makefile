@@ -53,9 +53,9 @@ check: setup-base setup-window setup-docker setup-cluster setup-peers setup-driv
 # Tauri's bundler makes the packages; the AppImage wants helpers from the network, and is left out, aloud, without them.
 dist: setup-base setup-window $(UI)
 	install -D $(LAPWING_CACHE)/onnxruntime/libonnxruntime.so dist/lib/libonnxruntime.so
-	$(WITH) ui/node_modules/.bin/tauri build --ci --bundles deb
+	$(WITH) ui/node_modules/.bin/tauri build --ci --features desktop --bundles deb
 	cp $(CARGO_TARGET_DIR)/release/bundle/deb/*.deb dist/
-	@if $(WITH) ui/node_modules/.bin/tauri build --ci --bundles appimage >$(LAPWING_CACHE)/appimage.log 2>&1; then \
+	@if $(WITH) ui/node_modules/.bin/tauri build --ci --features desktop --bundles appimage >$(LAPWING_CACHE)/appimage.log 2>&1; then \
 	  cp $(CARGO_TARGET_DIR)/release/bundle/appimage/*.AppImage dist/; \
 	else \
 	  echo 'dist: no AppImage, its tools cannot be had here (see $(LAPWING_CACHE)/appimage.log)' >&2; \

@@ -198,6 +198,12 @@ pub struct Run {
     /// Where the commands run.
     #[arg(long = "in", value_enum, default_value = "process")]
     pub place: Place,
+    /// Run the stages on this remote: an ssh host, a Slurm cluster, a Docker host.
+    #[arg(long, value_name = "REMOTE", conflicts_with = "place")]
+    pub on: Option<String>,
+    /// Show what would travel to another machine, with sizes and why, and run nothing.
+    #[arg(long)]
+    pub list_upload: bool,
     /// Set a parameter first: `train.rate=0.05`, or `file.yaml:key=value`.
     #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,

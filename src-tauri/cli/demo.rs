@@ -251,6 +251,7 @@ impl Demo<'_> {
                 stages: vec!["train".to_owned()],
                 force: true,
                 target: Target::Docker,
+                on: None,
                 ..StartRun::default()
             };
             let Some(run_id) = pipeline::start(self.app(), input)?.run_id else {

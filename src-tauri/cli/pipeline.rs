@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use lapwing_app::pipeline::{self, Progress};
 use lapwing_app::wire::{
-    Engine, ExportPipeline, InProject, JobStatus, RunStatus, StageState, StartRun,
+    Engine, ExportPipeline, InProject, JobStatus, RunStatus, StageState, StartRun, Stays,
+    UploadsOf, Why,
 };
 use lapwing_core::{Code, Report};
 
@@ -41,8 +42,12 @@ pub fn run(context: &Context, arguments: Run) -> Done {
         stages: arguments.stages,
         force: arguments.force,
         target: target(arguments.place),
+        on: arguments.on,
         set: arguments.set,
     };
+    if arguments.list_upload {
+        return list_upload(context, input);
+    }
     if arguments.dry_run {
         return dry_run(context, &input);
     }
@@ -119,6 +124,56 @@ pub fn export(context: &Context, arguments: args::ExportPipeline) -> Done {
     let exported = pipeline::export(&context.app, input)?;
     print::exported(context.out, &exported)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn list_upload(context: &Context, input: StartRun) -> Done {
+    let wanted = UploadsOf {
+        project: input.project,
+        stages: input.stages,
+    };
+    let list = pipeline::uploads(&context.app, wanted)?;
+    context.out.answer(&list, |list| {
+        let rows: Vec<Vec<String>> = list
+            .files
+            .iter()
+            .map(|file| {
+                vec![
+                    file.path.clone(),
+                    print::bytes(file.size),
+                    why(file.why).to_owned(),
+                ]
+            })
+            .collect();
+        print::table(&["file", "size", "why"], &rows);
+        for out in &list.left_out {
+            print::talk(&format!("stays here: {} ({})", out.path, stays(out.why)));
+        }
+        for path in &list.missing {
+            print::talk(&format!("is not here yet: {path}"));
+        }
+        print::talk(&format!(
+            "{} files, {} in all.",
+            list.files.len(),
+            print::bytes(list.bytes)
+        ));
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn why(why: Why) -> &'static str {
+    match why {
+        Why::Tracked => "in git",
+        Why::New => "new, not ignored",
+        Why::Input => "read by a stage",
+    }
+}
+
+fn stays(why: Stays) -> &'static str {
+    match why {
+        Stays::Ignored => "ignored by git, and no stage reads it",
+        Stays::Submodule => "a repository of its own",
+        Stays::Name => "its name has a line break",
+    }
 }
 
 fn dry_run(context: &Context, input: &StartRun) -> Done {

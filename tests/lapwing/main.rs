@@ -13,6 +13,7 @@ mod automations;
 mod bad_input;
 mod cut;
 mod edges;
+mod elsewhere;
 mod export;
 mod hard_use;
 mod place;

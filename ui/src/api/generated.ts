@@ -427,6 +427,12 @@ export type LabelsAdded = {
 	unmatched: Count,
 };
 
+export type LeftOut = {
+	/**  A folder that stays as a whole ends with a slash. */
+	path: string,
+	why: Stays,
+};
+
 /**  From what made it to what it made: edges point in the direction of time. */
 export type Lineage = {
 	/**  The node that was asked for. */
@@ -1036,6 +1042,8 @@ export type StartRun = {
 	stages: string[],
 	force: boolean,
 	target: Target,
+	/**  Remote that the stages run on, whatever they say themselves. */
+	on?: string | null,
 	/**  `key=value`, as `-S` of the command line. */
 	set: string[],
 };
@@ -1079,6 +1087,15 @@ export type Status = {
 	/**  The user's home folder, to shorten paths in the window. */
 	home: string,
 };
+
+/**  Why something stays. */
+export type Stays = 
+/**  `.gitignore` leaves it out, and it is no input. */
+"ignored" | 
+/**  A repository of its own. */
+"submodule" | 
+/**  Its name has a line break. */
+"name";
 
 /**  The noun whose shown state is stale. */
 export type Tag = "projects" | "data" | "pipeline" | "jobs" | "runs" | "models" | "deployments" | "monitors" | "automations" | "remotes";
@@ -1138,6 +1155,27 @@ export type Transferred = {
 	skipped: Count,
 };
 
+export type UploadFile = {
+	/**  Relative to the project, with slashes. */
+	path: string,
+	size: number | null,
+	why: Why,
+};
+
+export type UploadList = {
+	files: UploadFile[],
+	bytes: number | null,
+	left_out: LeftOut[],
+	/**  Inputs that are not in the folder: to be pulled or made first. */
+	missing: string[],
+};
+
+/**  Of which stages, all without any: what would travel to another machine. */
+export type UploadsOf = {
+	project: string,
+	stages: string[],
+};
+
 export type VersionDetail = {
 	row: VersionRow,
 	flavors: string[],
@@ -1171,6 +1209,15 @@ export type VersionRow = {
 	deployments: string[],
 };
 
+/**  Why a file goes along. */
+export type Why = 
+/**  Git tracks it. */
+"tracked" | 
+/**  It is new, and nothing ignores it. */
+"new" | 
+/**  It is one of the inputs that were asked for, though git ignores it. */
+"input";
+
 /** Every command: what it takes and what it answers. */
 export type Commands = {
 	"projects.list": { input: Nothing; answer: ProjectSummary[] };
@@ -1197,6 +1244,7 @@ export type Commands = {
 	"data.pull": { input: TransferData; answer: Transferred };
 	"pipeline.get": { input: InProject; answer: PipelineView };
 	"pipeline.run": { input: StartRun; answer: StartedRun };
+	"pipeline.uploads": { input: UploadsOf; answer: UploadList };
 	"pipeline.stop": { input: RunRef; answer: Nothing };
 	"pipeline.export": { input: ExportPipeline; answer: Exported };
 	"jobs.list": { input: ListJobs; answer: JobRow[] };
@@ -1275,6 +1323,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"data.pull": ["data", "pipeline"],
 	"pipeline.get": [],
 	"pipeline.run": ["pipeline", "runs", "jobs"],
+	"pipeline.uploads": [],
 	"pipeline.stop": ["pipeline", "runs", "jobs"],
 	"pipeline.export": [],
 	"jobs.list": [],

@@ -2,6 +2,7 @@ import { useState } from "react";
 import type { StageRow, StartRun, Status } from "../api/generated";
 import { Dialog } from "../shared/Dialog";
 import { Button, Field } from "../shared/ui";
+import { type Place, Where } from "./Where";
 
 /** One `key=value` a line; what is not one is named. */
 export function parseSettings(text: string): { set: string[]; wrong: string | null } {
@@ -29,7 +30,7 @@ export function RunWith({
 }) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [force, setForce] = useState(false);
-  const [target, setTarget] = useState<"process" | "docker">("process");
+  const [place, setPlace] = useState<Place>({ target: "process", on: null });
   const [settings, setSettings] = useState("");
   const { set, wrong } = parseSettings(settings);
   const toggle = (name: string) => {
@@ -51,7 +52,7 @@ export function RunWith({
             disabled={wrong !== null}
             onClick={() => {
               onOpenChange(false);
-              onRun({ project, stages: [...chosen], force, target, set });
+              onRun({ project, stages: [...chosen], force, ...place, set });
             }}
           >
             Start
@@ -75,20 +76,7 @@ export function RunWith({
         <input type="checkbox" checked={force} onChange={(event) => setForce(event.target.checked)} />
         <span>Run also what is up to date</span>
       </label>
-      <fieldset className="plain-set">
-        <legend>Where</legend>
-        <div className="segments">
-          <button type="button" aria-pressed={target === "process"} onClick={() => setTarget("process")}>
-            Process
-          </button>
-          <button type="button" aria-pressed={target === "docker"} onClick={() => setTarget("docker")}>
-            Docker
-          </button>
-        </div>
-        {target === "docker" && status?.docker === false ? (
-          <p className="state-stale">Docker is not reachable.</p>
-        ) : null}
-      </fieldset>
+      <Where project={project} stages={[...chosen]} status={status} place={place} onChange={setPlace} />
       <Field
         label="Parameters"
         hint={

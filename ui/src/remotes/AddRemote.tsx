@@ -10,12 +10,18 @@ import { KINDS } from "./kinds";
 import { NOBODY, SignInFields } from "./SignInFields";
 
 /** Only what a person may choose: git keeps its own remotes. */
-const CHOICES: RemoteKind[] = ["storage", "mlflow", "oci"];
+const CHOICES: RemoteKind[] = ["storage", "mlflow", "oci", "ssh", "slurm", "docker"];
+
+/** Kinds that take a user and a secret from us. */
+const REGISTRIES: readonly RemoteKind[] = ["mlflow", "oci"];
 
 const PLACEHOLDERS: Partial<Record<RemoteKind, string>> = {
   storage: "/mnt/share/dvc",
   mlflow: "https://mlflow.example.org",
   oci: "https://registry.example.org/team",
+  ssh: "ssh://ada@gpu-box",
+  slurm: "slurm://ada@login.cluster.example.org",
+  docker: "ssh://ada@docker-host",
 };
 
 export function AddRemote({
@@ -132,8 +138,10 @@ export function AddRemote({
           />
           <span>Use it where none is named</span>
         </label>
-      ) : (
+      ) : REGISTRIES.includes(kind) ? (
         <SignInFields value={signIn} onChange={setSignIn} />
+      ) : (
+        <p className="quiet">Your own keys, agent and ssh configuration are used.</p>
       )}
       {add.isError ? <Failure report={toReport(add.error)} /> : null}
     </Dialog>

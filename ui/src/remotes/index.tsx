@@ -1,7 +1,7 @@
 import { Download, KeyRound, PlugZap, Plus, Trash2, Upload } from "lucide-react";
 import { useState } from "react";
 import { call, useAction, useCommand } from "../api/client";
-import type { RemoteHealth, RemoteRow } from "../api/generated";
+import type { RemoteHealth, RemoteKind, RemoteRow } from "../api/generated";
 import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { bytes, plural } from "../shared/format";
@@ -13,6 +13,9 @@ import { AddRemote } from "./AddRemote";
 import { Health } from "./Health";
 import { KINDS, originWords } from "./kinds";
 import { SignInDialog } from "./SignInDialog";
+
+/** Kinds that take a user and a secret from us; the others use the keys that are here. */
+const SIGNED: readonly RemoteKind[] = ["mlflow", "oci", "hugging_face", "airflow", "kubeflow"];
 
 /** The tries of this visit, by name. */
 function useTests(project: string) {
@@ -115,13 +118,13 @@ export default function RemotesPage() {
                 onClick={() => push.mutate({ project, remote: row.name, paths: [] })}
               />
             </>
-          ) : (
+          ) : SIGNED.includes(row.kind) ? (
             <IconButton
               icon={KeyRound}
               label={`Sign in to ${row.name}`}
               onClick={() => setSigningIn(row.name)}
             />
-          )}
+          ) : null}
           <IconButton icon={PlugZap} label={`Test ${row.name}`} onClick={() => test(row.name)} />
           <IconButton
             icon={Trash2}

@@ -2,6 +2,7 @@
 //!
 //! A run is carried out by a process of its own, [`carry_out`], so that neither a window nor a terminal has to stay open.
 
+mod elsewhere;
 mod export;
 mod follow;
 mod record;
@@ -9,6 +10,7 @@ mod runner;
 mod start;
 mod view;
 
+pub use elsewhere::uploads;
 pub use export::export;
 pub use follow::{Progress, failure, follow};
 pub use runner::carry_out;

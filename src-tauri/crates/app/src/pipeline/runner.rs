@@ -12,6 +12,7 @@ use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage};
 use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{Guard, RunStatus, router};
 
+use super::elsewhere::{self, Elsewhere};
 use super::{record, start};
 use crate::config::Config;
 use crate::error::Reported as _;
@@ -27,6 +28,8 @@ struct Run<'a> {
     config: Config,
     input: StartRun,
     place: Place,
+    /// Machines elsewhere by name, each looked up once.
+    elsewhere: BTreeMap<String, Elsewhere>,
     tracking: Endpoint,
 }
 
@@ -34,6 +37,8 @@ struct Run<'a> {
 enum Place {
     Process(Environment),
     Docker(Image),
+    /// All stages run on another machine: no environment is needed here.
+    Elsewhere,
 }
 
 /// The tracking server of this run.
@@ -65,7 +70,7 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
             format!("there is no run {run_id} to carry out"),
         ));
     };
-    let done = prepare(app, &run_id, &row.request).and_then(|run| stages(&run));
+    let done = prepare(app, &run_id, &row.request).and_then(|mut run| stages(&mut run));
     // The mark is of this run alone; one that was never set is not there.
     let _ = std::fs::remove_file(start::stop_mark(app, &run_id));
     match done {
@@ -96,6 +101,7 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
     let project = projects::project(&input.project)?;
     let config = Config::read(project.root())?;
     let place = match input.target {
+        _ if input.on.is_some() => Place::Elsewhere,
         Target::Process => {
             let wanted = ProjectEnvironment {
                 requirements: config.environment.requirements.clone(),
@@ -105,9 +111,16 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
                 environment::for_project(project.root(), &wanted, &|text| say(text)).reported()?,
             )
         }
-        Target::Docker => Place::Docker(image(app, &project, &config)?),
+        Target::Docker => {
+            app.block_on(docker::ping())?.reported()?;
+            Place::Docker(image(&project, &config)?)
+        }
     };
-    let tracking = serve(app, input.target)?;
+    let target = match input.on {
+        Some(_) => Target::Process,
+        None => input.target,
+    };
+    let tracking = serve(app, target)?;
     Ok(Run {
         app,
         id: run_id.clone(),
@@ -115,12 +128,12 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
         config,
         input,
         place,
+        elsewhere: BTreeMap::new(),
         tracking,
     })
 }
 
-fn image(app: &App, project: &Project, config: &Config) -> Result<Image, Report> {
-    app.block_on(docker::ping())?.reported()?;
+fn image(project: &Project, config: &Config) -> Result<Image, Report> {
     if let Some(name) = &config.docker.image {
         return Ok(Image::Named(name.clone()));
     }
@@ -175,7 +188,7 @@ fn serve(app: &App, target: Target) -> Result<Endpoint, Report> {
     Ok(Endpoint { url, token })
 }
 
-fn stages(run: &Run<'_>) -> Result<RunStatus, Report> {
+fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
     let pipeline = Pipeline::read(&run.project).reported()?;
     let options = PlanOptions {
         targets: run.input.stages.clone(),
@@ -218,9 +231,10 @@ fn stages(run: &Run<'_>) -> Result<RunStatus, Report> {
 }
 
 /// Runs one stage as a job. `None` when it succeeded.
-fn run_stage(run: &Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
+fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
+    let target = target(run, stage)?;
     lapwing_pipeline::prepare(&run.project, stage).reported()?;
-    let spec = spec(run, stage);
+    let spec = spec(run, stage, target);
     let owner = Owner {
         project: Some(run.input.project.clone()),
         run_id: Some(run.id.to_string()),
@@ -247,7 +261,7 @@ fn run_stage(run: &Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> 
     }
 }
 
-fn spec(run: &Run<'_>, stage: &Stage) -> JobSpec {
+fn spec(run: &Run<'_>, stage: &Stage, target: lapwing_jobs::Target) -> JobSpec {
     let root = run.project.root();
     let mut env: BTreeMap<String, String> = lapwing_pipeline::stage_env(root, stage)
         .into_iter()
@@ -260,8 +274,9 @@ fn spec(run: &Run<'_>, stage: &Stage) -> JobSpec {
     env.insert("MLFLOW_RUN_ID".to_owned(), run.id.to_string());
     // Nobody else is told what is trained here.
     env.insert("MLFLOW_DISABLE_TELEMETRY".to_owned(), "true".to_owned());
+    let here = matches!(target, lapwing_jobs::Target::Process);
     let shell = match &run.place {
-        Place::Process(environment) => {
+        Place::Process(environment) if here => {
             env.insert("PATH".to_owned(), path_with(&environment.bin));
             if !environment.hash.is_empty()
                 && let Some(folder) = environment.bin.parent()
@@ -270,7 +285,7 @@ fn spec(run: &Run<'_>, stage: &Stage) -> JobSpec {
             }
             std::env::var("SHELL").ok() // Unset or no text: /bin/sh.
         }
-        Place::Docker(_) => None,
+        Place::Process(_) | Place::Docker(_) | Place::Elsewhere => None,
     };
     JobSpec {
         id: JobId::random(),
@@ -281,14 +296,19 @@ fn spec(run: &Run<'_>, stage: &Stage) -> JobSpec {
         cwd: lapwing_pipeline::stage_folder(root, stage),
         env,
         timeout_seconds: None,
-        target: target(run),
+        target,
     }
 }
 
-fn target(run: &Run<'_>) -> lapwing_jobs::Target {
+/// Where a stage runs: where the command says, else where the stage says, else here.
+fn target(run: &mut Run<'_>, stage: &Stage) -> Result<lapwing_jobs::Target, Report> {
     const GIB: f64 = 1_073_741_824.0;
-    match &run.place {
-        Place::Process(_) => lapwing_jobs::Target::Process,
+    let named = run.input.on.clone().or_else(|| elsewhere::wanted(stage));
+    if let Some(name) = named {
+        return target_on(run, stage, &name);
+    }
+    Ok(match &run.place {
+        Place::Process(_) | Place::Elsewhere => lapwing_jobs::Target::Process,
         Place::Docker(image) => lapwing_jobs::Target::Docker(DockerSpec {
             image: image.clone(),
             mounts: vec![Mount {
@@ -299,7 +319,24 @@ fn target(run: &Run<'_>) -> lapwing_jobs::Target {
             memory_bytes: run.config.docker.memory_gib.map(|gib| (gib * GIB) as i64),
             cpus: run.config.docker.cpus,
         }),
+    })
+}
+
+fn target_on(run: &mut Run<'_>, stage: &Stage, name: &str) -> Result<lapwing_jobs::Target, Report> {
+    if !run.elsewhere.contains_key(name) {
+        let machine = Elsewhere::named(run.app, &run.project, name)?;
+        // Before a stage's outputs are cleared for it: what cannot be reached runs nothing.
+        say(&format!("{name}: {}", machine.greet(run.app)?));
+        run.elsewhere.insert(name.to_owned(), machine);
     }
+    let Some(machine) = run.elsewhere.get(name) else {
+        return Ok(lapwing_jobs::Target::Process);
+    };
+    let image = machine
+        .needs_image()
+        .then(|| image(&run.project, &run.config))
+        .transpose()?;
+    machine.target(&run.project, &run.config, stage, image)
 }
 
 fn path_with(bin: &std::path::Path) -> String {

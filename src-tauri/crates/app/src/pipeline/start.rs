@@ -9,6 +9,7 @@ use lapwing_pipeline::{Action, Assignment, Pipeline, Plan, PlanOptions, Scope};
 use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
+use super::elsewhere::Elsewhere;
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
@@ -100,8 +101,14 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         return Err(going_on(&other.run_id));
     }
     // Before anything is changed or recorded.
-    if input.target == Target::Docker {
-        app.block_on(docker::ping())?.reported()?;
+    match &input.on {
+        Some(name) => {
+            Elsewhere::named(app, &project, name)?.greet(app)?;
+        }
+        None if input.target == Target::Docker => {
+            app.block_on(docker::ping())?.reported()?;
+        }
+        None => {}
     }
     let assignments = input
         .set
@@ -178,7 +185,10 @@ fn create_run(
         ("lapwing.stages".to_owned(), stages.join(", ")),
         (
             "lapwing.target".to_owned(),
-            jobs::target_word(input.target).to_owned(),
+            input
+                .on
+                .clone()
+                .unwrap_or_else(|| jobs::target_word(input.target).to_owned()),
         ),
         ("mlflow.source.name".to_owned(), input.project.clone()),
         ("mlflow.source.type".to_owned(), "PROJECT".to_owned()),

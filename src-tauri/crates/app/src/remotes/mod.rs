@@ -2,6 +2,7 @@
 //!
 //! Credentials are kept apart from all of them, in [`lapwing_remote::Vault`]; nothing here puts one into an answer.
 
+mod machine;
 mod resolve;
 mod test;
 
@@ -9,6 +10,7 @@ use lapwing_core::{Code, RemoteKind, Report, Timestamp};
 use lapwing_remote::{Client, Credential, Place, Secret, check};
 use lapwing_store::remotes as table;
 
+pub(crate) use machine::Machine;
 pub(crate) use resolve::{Connection, connection};
 
 use crate::error::Reported as _;
@@ -19,7 +21,14 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 3] = [RemoteKind::Storage, RemoteKind::Mlflow, RemoteKind::Oci];
+const USEFUL: [RemoteKind; 6] = [
+    RemoteKind::Storage,
+    RemoteKind::Mlflow,
+    RemoteKind::Oci,
+    RemoteKind::Ssh,
+    RemoteKind::Slurm,
+    RemoteKind::Docker,
+];
 /// Kinds that an `https://` address may stand for, the most telling first.
 const SPEAKING_HTTP: [RemoteKind; 6] = [
     RemoteKind::Mlflow,

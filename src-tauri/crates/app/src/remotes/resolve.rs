@@ -1,5 +1,6 @@
 //! From a name to a connection, and from a connection to the credential that is known for it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -18,6 +19,7 @@ pub(crate) struct Connection {
     pub name: String,
     pub kind: RemoteKind,
     pub address: String,
+    pub options: BTreeMap<String, String>,
     pub default: bool,
     pub origin: RemoteOrigin,
     /// The project that names it, where one does.
@@ -60,6 +62,7 @@ pub(super) fn all(app: &App, project: Option<&str>) -> Result<Vec<Connection>, R
         name: remote.name,
         kind: remote.kind,
         address: remote.address,
+        options: remote.options,
         default: false,
         origin: RemoteOrigin::Workspace,
         project: None,
@@ -78,6 +81,7 @@ fn of_project(project: &str) -> Result<Vec<Connection>, Report> {
         name,
         kind,
         address,
+        options: BTreeMap::new(),
         default,
         origin: RemoteOrigin::Project,
         project: Some(project.to_owned()),
@@ -99,6 +103,7 @@ fn found() -> Result<Vec<Connection>, Report> {
             name: found.name,
             kind: found.kind,
             address: found.address,
+            options: BTreeMap::new(),
             default: false,
             origin: RemoteOrigin::Found { file: found.origin },
             project: None,
@@ -147,6 +152,9 @@ pub(super) fn normal(kind: RemoteKind, address: &str) -> Result<String, Report> 
         | RemoteKind::Kubeflow => {
             Client::new(address, None).reported()?;
             Ok(address.to_owned())
+        }
+        RemoteKind::Ssh | RemoteKind::Slurm if !address.contains("://") => {
+            Ok(format!("{}://{address}", kind.as_str()))
         }
         RemoteKind::Storage
         | RemoteKind::Git

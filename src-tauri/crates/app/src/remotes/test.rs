@@ -69,11 +69,11 @@ fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
                 user: health.user,
             })
         }
-        RemoteKind::Git
-        | RemoteKind::Docker
-        | RemoteKind::Ssh
-        | RemoteKind::Slurm
-        | RemoteKind::Kubernetes => Err(Report::new(
+        RemoteKind::Docker | RemoteKind::Ssh | RemoteKind::Slurm => Ok(Answer {
+            server: connection.machine()?.greet(app)?,
+            user: None,
+        }),
+        RemoteKind::Git | RemoteKind::Kubernetes => Err(Report::new(
             lapwing_core::Code::Missing,
             "remote.no_test",
             format!("a {} cannot be tried yet", connection.kind.title()),

@@ -4,6 +4,8 @@ use lapwing_core::{JobId, Report, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+pub use lapwing_data::{Stays, UploadList, Why};
+
 use super::count::Count;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -68,8 +70,18 @@ pub struct StartRun {
     pub stages: Vec<String>,
     pub force: bool,
     pub target: Target,
+    /// Remote that the stages run on, whatever they say themselves.
+    #[serde(default)]
+    pub on: Option<String>,
     /// `key=value`, as `-S` of the command line.
     pub set: Vec<String>,
+}
+
+/// Of which stages, all without any: what would travel to another machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Type)]
+pub struct UploadsOf {
+    pub project: String,
+    pub stages: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]

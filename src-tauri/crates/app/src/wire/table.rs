@@ -35,6 +35,7 @@ macro_rules! command_table {
 
             "pipeline.get" => pipeline::get(InProject) -> PipelineView, [];
             "pipeline.run" => pipeline::start(StartRun) -> StartedRun, [Pipeline, Runs, Jobs];
+            "pipeline.uploads" => pipeline::uploads(UploadsOf) -> UploadList, [];
             "pipeline.stop" => pipeline::stop(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
             "pipeline.export" => pipeline::export(ExportPipeline) -> Exported, [];
 

@@ -1,0 +1,201 @@
+//! Stages on machines elsewhere: what travels there and comes back, and what the scheduler is asked for.
+//!
+//! Where a stage runs is said by `lapwing run --on NAME`, or by the stage itself, in `dvc.yaml`:
+//! `meta: {lapwing: {on: NAME, gpus: 1, cpus: 8, memory_mib: 32000, minutes: 120}}`. DVC keeps that and does not read it.
+
+use lapwing_core::{Code, Report};
+use lapwing_data::{Project, UploadList};
+use lapwing_jobs::{Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target};
+use lapwing_pipeline::{Pipeline, Stage};
+
+use crate::config::Config;
+use crate::error::Reported as _;
+use crate::remotes::{Connection, Machine, connection};
+use crate::wire::UploadsOf;
+use crate::{App, projects};
+
+/// The variable whose address is reached through the connection.
+const TUNNELLED: &str = "MLFLOW_TRACKING_URI";
+const GIB: f64 = 1_073_741_824.0;
+
+/// A machine that a run was given.
+pub(super) struct Elsewhere {
+    connection: Connection,
+    machine: Machine,
+}
+
+impl Elsewhere {
+    /// The machine of that name.
+    pub fn named(app: &App, project: &Project, name: &str) -> Result<Self, Report> {
+        let root = project.root().display().to_string();
+        let connection = connection(app, Some(&root), name)?;
+        let machine = connection.machine()?;
+        Ok(Self {
+            connection,
+            machine,
+        })
+    }
+
+    /// Connects before anything is recorded or queued.
+    pub fn greet(&self, app: &App) -> Result<String, Report> {
+        self.machine.greet(app)
+    }
+
+    /// True where a container runs, which needs an image.
+    pub fn needs_image(&self) -> bool {
+        matches!(self.machine, Machine::Docker(_))
+    }
+
+    /// A stage as a job there.
+    pub fn target(
+        &self,
+        project: &Project,
+        config: &Config,
+        stage: &Stage,
+        image: Option<Image>,
+    ) -> Result<Target, Report> {
+        let files = files(project, stage)?;
+        let outputs = stage.outs.iter().map(|out| out.path.clone()).collect();
+        let root = project.root().to_owned();
+        match &self.machine {
+            Machine::Docker(engine) => Ok(Target::RemoteDocker(RemoteDockerSpec {
+                engine: engine.clone(),
+                image: image.unwrap_or_else(|| Image::Named(lapwing_jobs::docker::default_base())),
+                memory_bytes: config.docker.memory_gib.map(|gib| (gib * GIB) as i64),
+                cpus: config.docker.cpus,
+                root,
+                files,
+                outputs,
+                tunnels: vec![TUNNELLED.to_owned()],
+            })),
+            Machine::Ssh(host) | Machine::Slurm(host) => {
+                let remote = RemoteSpec {
+                    environment: environment(project, config, &files),
+                    files,
+                    outputs,
+                    tunnels: vec![TUNNELLED.to_owned()],
+                    ..RemoteSpec::new(host.clone(), root)
+                };
+                if matches!(self.machine, Machine::Slurm(_)) {
+                    return Ok(Target::Slurm(self.queued(remote, stage)?));
+                }
+                Ok(Target::Ssh(remote))
+            }
+        }
+    }
+
+    /// What the queue is asked for: by the stage, else by the connection, else the cluster's own default.
+    fn queued(&self, remote: RemoteSpec, stage: &Stage) -> Result<SlurmSpec, Report> {
+        let asked = |key: &str| setting(stage, key).or_else(|| self.connection.option(key));
+        let number = |key: &str| -> Result<Option<u64>, Report> {
+            let Some(text) = asked(key) else {
+                return Ok(None);
+            };
+            text.parse().map(Some).map_err(|_| {
+                Report::new(
+                    Code::Invalid,
+                    "run.resources",
+                    format!(
+                        "`{key}` of stage `{}` is `{text}`, which is no number",
+                        stage.address
+                    ),
+                )
+                .hint("write it under `meta: {lapwing: …}` in dvc.yaml, or as `-o` of the remote")
+            })
+        };
+        let cpus = number("cpus")?.and_then(|cpus| u32::try_from(cpus).ok()); // More than any machine has: the cluster's default.
+        Ok(SlurmSpec {
+            partition: asked("partition"),
+            account: asked("account"),
+            qos: asked("qos"),
+            gpus: asked("gpus"),
+            cpus,
+            memory_mib: number("memory_mib")?,
+            minutes: number("minutes")?,
+            ..SlurmSpec::new(remote)
+        })
+    }
+}
+
+/// A word or number that a stage says about where it runs.
+fn setting(stage: &Stage, key: &str) -> Option<String> {
+    let value = stage.meta.as_ref()?.get("lapwing")?.get(key)?;
+    Some(match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => value.display(),
+    })
+}
+
+/// Where a stage wants to run by itself.
+pub(super) fn wanted(stage: &Stage) -> Option<String> {
+    setting(stage, "on")
+}
+
+/// The environment to be made there, from what travels.
+fn environment(project: &Project, config: &Config, files: &[String]) -> Option<RemoteEnvironment> {
+    let named = config.environment.requirements.clone();
+    let requirements = named.or_else(|| {
+        ["requirements.txt", "pyproject.toml"]
+            .into_iter()
+            .find(|name| project.root().join(name).is_file())
+            .map(str::to_owned)
+    })?;
+    files.contains(&requirements).then(|| RemoteEnvironment {
+        requirements,
+        python: config.environment.python.clone(),
+    })
+}
+
+/// What a stage's job takes along: the code as git would keep it, and the data that the stage reads.
+fn files(project: &Project, stage: &Stage) -> Result<Vec<String>, Report> {
+    let list = lapwing_data::upload_list(project, &inputs(project, &[stage])).reported()?;
+    if let Some(missing) = list.missing.first() {
+        return Err(Report::new(
+            Code::NotFound,
+            "run.input_missing",
+            format!(
+                "stage `{}` reads {missing}, which is not here",
+                stage.address
+            ),
+        )
+        .hint("pull it with `lapwing data pull`, or run the stage that makes it"));
+    }
+    Ok(list.files.into_iter().map(|file| file.path).collect())
+}
+
+/// What stages read below the project. An address or another folder is reached from there, or not.
+fn inputs(project: &Project, stages: &[&Stage]) -> Vec<String> {
+    let mut all: Vec<String> = stages
+        .iter()
+        .flat_map(|stage| stage.deps.iter())
+        .map(|dep| dep.path.clone())
+        .filter(|path| !path.contains("://") && project.beneath(std::path::Path::new(path)).is_ok())
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// What would travel if stages ran elsewhere, before anything does: each file with its size and why, and what stays.
+///
+/// # Errors
+/// When the pipeline cannot be read, or there is no such stage.
+pub fn uploads(_app: &App, input: UploadsOf) -> Result<UploadList, Report> {
+    let project = projects::project(&input.project)?;
+    let pipeline = Pipeline::read(&project).reported()?;
+    let stages: Vec<&Stage> = if input.stages.is_empty() {
+        pipeline.stages().iter().collect()
+    } else {
+        let named = input.stages.iter().map(|name| pipeline.stage(name));
+        named.collect::<Result<_, _>>().reported()?
+    };
+    // What one stage makes for the next is made there or comes home in between: here it need not be yet.
+    let made: Vec<&str> = stages
+        .iter()
+        .flat_map(|stage| stage.outs.iter())
+        .map(|out| out.path.as_str())
+        .collect();
+    let mut list = lapwing_data::upload_list(&project, &inputs(&project, &stages)).reported()?;
+    list.missing.retain(|path| !made.contains(&path.as_str()));
+    Ok(list)
+}

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import type { RemoteKind, RemoteRow } from "../api/generated";
+import { machines } from "./Where";
+
+const row = (name: string, kind: RemoteKind): RemoteRow => ({
+  name,
+  kind,
+  supported: true,
+  url: "x",
+  default: false,
+  origin: { by: "workspace" },
+  signed_in: null,
+});
+
+test("only machines run stages", () => {
+  const all = [row("data", "storage"), row("box", "ssh"), row("team", "mlflow"), row("hpc", "slurm")];
+  expect(machines(all).map(({ name }) => name)).toEqual(["box", "hpc"]);
+});
