@@ -53,6 +53,9 @@ check: setup-base setup-window setup-docker setup-cluster setup-peers setup-driv
 # Tauri's bundler makes the packages; the AppImage wants helpers from the network, and is left out, aloud, without them.
 dist: setup-base setup-window $(UI)
 	install -D $(LAPWING_CACHE)/onnxruntime/libonnxruntime.so dist/lib/libonnxruntime.so
+	@# The bundler takes the window alone; the command line goes in as a file. The same features: built once.
+	$(WITH) cargo build --release --bins --features desktop,tauri/custom-protocol
+	install -D $(CARGO_TARGET_DIR)/release/lapwing dist/bin/lapwing
 	$(WITH) ui/node_modules/.bin/tauri build --ci --features desktop --bundles deb
 	cp $(CARGO_TARGET_DIR)/release/bundle/deb/*.deb dist/
 	@if $(WITH) ui/node_modules/.bin/tauri build --ci --features desktop --bundles appimage >$(LAPWING_CACHE)/appimage.log 2>&1; then \
