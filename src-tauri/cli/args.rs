@@ -439,6 +439,9 @@ pub enum Monitors {
     /// Drift, quality, performance and alerts of one endpoint.
     Show {
         name: String,
+        /// What the checks found over time instead.
+        #[arg(long)]
+        history: bool,
     },
     /// Join the truth to logged predictions: a file with `prediction_id` and `label`.
     Labels {

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use lapwing_app::monitors;
 use lapwing_app::wire::{
-    AddLabels, AlertRow, ColumnDriftRow, ListAlerts, MonitorView, Nothing, ReadMonitor,
+    AddLabels, AlertRow, ColumnDriftRow, DeploymentRef, ListAlerts, Measured, MonitorView, Nothing,
+    ReadMonitor,
 };
 
 use super::args::{Mode, Monitors};
@@ -15,7 +16,18 @@ pub fn run(context: &Context, verb: Monitors) -> Done {
     let app = &context.app;
     match verb {
         Monitors::List => list(context),
-        Monitors::Show { name: text } => {
+        Monitors::Show {
+            name: text,
+            history: true,
+        } => {
+            let all = monitors::history(app, DeploymentRef { name: name(&text)? })?;
+            context.out.answer(&all, |all| say_history(all))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Monitors::Show {
+            name: text,
+            history: false,
+        } => {
             let view = monitors::get(
                 app,
                 ReadMonitor {
@@ -171,6 +183,27 @@ fn show(view: &MonitorView) {
         print::line("");
         say_alerts(&view.alerts);
     }
+}
+
+fn say_history(all: &[Measured]) {
+    if all.is_empty() {
+        return print::talk(
+            "Nothing measured yet. The window or `lapwing server` looks again and again.",
+        );
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|row| {
+            vec![
+                print::time(row.at),
+                row.metric.clone(),
+                print::number(Some(row.value)),
+                print::number(row.line),
+                row.rows.to_string(),
+            ]
+        })
+        .collect();
+    print::table(&["when", "metric", "value", "line", "rows"], &rows);
 }
 
 fn say_alerts(alerts: &[AlertRow]) {

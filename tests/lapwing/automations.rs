@@ -449,6 +449,26 @@ fn drift_starts_a_lap_and_then_rests() {
         1,
         "what still drifts is no new cause: {triggered:?}"
     );
+
+    let history = sandbox.json(&["monitors", "show", "rule", "--history"]);
+    let of_drift = |all: &Value| -> Vec<Value> {
+        let rows = all.as_array().unwrap().iter();
+        rows.filter(|row| row["metric"] == "drift")
+            .cloned()
+            .collect()
+    };
+    let seen = of_drift(&history);
+    assert!(seen.len() >= 2, "before and after: {history}");
+    let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
+    assert!(
+        number(&seen[0], "value") < number(&seen[0], "line"),
+        "{history}"
+    );
+    let last = seen.last().unwrap();
+    assert!(number(last, "value") >= number(last, "line"), "{history}");
+    server.looks(3);
+    let again = sandbox.json(&["monitors", "show", "rule", "--history"]);
+    assert_eq!(of_drift(&again), seen, "the same finding is kept once");
 }
 
 /// Deploys revision 1, then lets the policy release revision 2 from turned data.

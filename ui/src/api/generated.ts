@@ -523,6 +523,18 @@ export type LoginRemote = {
 	secret: Hidden,
 };
 
+/**  One number that a check of a monitor found. */
+export type Measured = {
+	/**  `drift` (share of drifted columns), `auc` and the like, `error_rate`, `latency_p95_ms`. */
+	metric: string,
+	at: Timestamp,
+	value: number | null,
+	/**  What raises an alert, where something does. */
+	line: number | null,
+	/**  Predictions, labelled rows or requests that it was computed from. */
+	rows: number,
+};
+
 export type ModelDetail = {
 	row: ModelRow,
 	/**  Newest first. */
@@ -1284,6 +1296,7 @@ export type Commands = {
 	"deployments.log": { input: ReadDeploymentLog; answer: LogChunk };
 	"monitors.list": { input: Nothing; answer: MonitorRow[] };
 	"monitors.get": { input: ReadMonitor; answer: MonitorView };
+	"monitors.history": { input: DeploymentRef; answer: Measured[] };
 	"monitors.labels": { input: AddLabels; answer: LabelsAdded };
 	"alerts.list": { input: ListAlerts; answer: AlertRow[] };
 	"alerts.acknowledge": { input: AlertRef; answer: Nothing };
@@ -1363,6 +1376,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"deployments.log": [],
 	"monitors.list": [],
 	"monitors.get": [],
+	"monitors.history": [],
 	"monitors.labels": ["monitors"],
 	"alerts.list": [],
 	"alerts.acknowledge": ["monitors"],

@@ -8,6 +8,7 @@ import { Asked } from "../shared/states";
 import { Button, Page, State, Tabs, To, useNow } from "../shared/ui";
 import { Alerts } from "./Alerts";
 import { Drift } from "./Drift";
+import { History } from "./History";
 import { Performance } from "./Performance";
 import { Quality } from "./Quality";
 import { STATE, since, WINDOWS } from "./words";
@@ -82,6 +83,7 @@ function Inside({ view }: { view: MonitorView }) {
           ["drift", row.columns > 0 ? `Drift: ${row.drifted} of ${row.columns}` : "Drift"],
           ["performance", row.performance ? `Performance: ${row.performance}` : "Performance"],
           ["quality", "Quality"],
+          ["history", "History"],
         ]}
         current={tab}
         onChange={(next) => place.set({ tab: next === "drift" ? null : next })}
@@ -91,6 +93,8 @@ function Inside({ view }: { view: MonitorView }) {
           <Performance view={view} />
         ) : tab === "quality" ? (
           <Quality rows={view.quality} />
+        ) : tab === "history" ? (
+          <History name={row.deployment} />
         ) : (
           <Drift view={view} />
         )}

@@ -14,6 +14,7 @@ pub mod experiments;
 mod feed;
 pub mod jobs;
 pub mod lock;
+pub mod measurements;
 pub mod pipeline_runs;
 pub mod policies;
 pub mod projects;

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::{
-    Error, Result, alerts, decisions, deployments, experiments, feed, jobs, pipeline_runs,
-    policies, projects, registry, remotes, runs,
+    Error, Result, alerts, decisions, deployments, experiments, feed, jobs, measurements,
+    pipeline_runs, policies, projects, registry, remotes, runs,
 };
 
 /// Every table file with its name, which must never change: it is the key of its migration count.
@@ -21,6 +21,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("registry", registry::MIGRATIONS),
     ("remotes", remotes::MIGRATIONS),
     ("policies", policies::MIGRATIONS),
+    ("measurements", measurements::MIGRATIONS),
 ];
 
 /// Brings the schema up to date; several processes may do so at once.

@@ -227,6 +227,8 @@ function node(
   return { id, kind, title, detail, at: NOW - DAY, route };
 }
 
+const HISTORY_FROM = Date.UTC(2026, 0, 1);
+
 export const deploymentAnswers: Some = {
   "models.push": ({ model, remote }) => ({
     address: `${remote}:${model}`,
@@ -405,6 +407,23 @@ export const deploymentAnswers: Some = {
     },
   ],
   "monitors.get": monitor,
+  "monitors.history": () =>
+    Array.from({ length: 60 }, (_, index) => [
+      {
+        metric: "drift",
+        at: HISTORY_FROM + index * 3_600_000,
+        value: Math.min(0.8, index / 60),
+        line: 0.5,
+        rows: 20_000,
+      },
+      {
+        metric: "auc",
+        at: HISTORY_FROM + index * 3_600_000,
+        value: 0.74 - index / 600,
+        line: 0.7,
+        rows: 500 + index,
+      },
+    ]).flat(),
   "monitors.labels": () => ({ labels: 4120, joined: 4102, unmatched: 18 }),
   "alerts.list": () => monitor().alerts,
   "alerts.acknowledge": () => ({}),

@@ -144,14 +144,17 @@ pub(super) fn by_monitor(app: &App, policy: &PolicyConfig) -> Result<Option<Stri
         return Ok(None);
     }
     if policy.on.drift
-        && let Some((share, drifted, columns)) = monitors::live_drift(app, &policy.deployment)?
-        && share
+        && let Some(live) = monitors::live_drift(app, &policy.deployment)?
+        && live.share
             >= monitors::settings(app, &policy.deployment)?
                 .drift
                 .share
                 .unwrap_or(0.5)
     {
-        return Ok(Some(format!("{drifted} of {columns} columns drifted")));
+        return Ok(Some(format!(
+            "{} of {} columns drifted",
+            live.drifted, live.columns
+        )));
     }
     if let Some(line) = &policy.on.performance {
         let (value, rows) = monitors::live_performance(app, &policy.deployment, line)?;

@@ -153,6 +153,7 @@ pub fn remove(app: &App, input: DeploymentRef) -> Result<Nothing, Report> {
     let deployment = known(app, &input.name)?;
     runtime::stop(app, &deployment)?;
     table::remove(app.store(), &input.name).reported()?;
+    lapwing_store::measurements::remove(app.store(), &input.name).reported()?;
     let place = folder(app, &input.name);
     if place.exists() {
         fs_err::remove_dir_all(&place).map_err(|error| crate::file::unwritable(&place, &error))?;

@@ -7,6 +7,7 @@ use lapwing_serving::predictions::Window;
 
 use super::alerts::settle;
 use super::drift::{DRIFT_SHARE, live_drift};
+use super::history::{Number, keep};
 use super::performance::{line_of, live_performance};
 use super::settings;
 use crate::App;
@@ -23,9 +24,21 @@ const HEALTH_MILLIS: i64 = 15 * 60_000;
 pub fn check(app: &App, name: &DeploymentName) -> Result<(), Report> {
     let config = settings(app, name)?;
     let limit = config.drift.share.unwrap_or(DRIFT_SHARE);
-    let drift = match live_drift(app, name)? {
-        Some((share, drifted, columns)) if share >= limit => Finding::Raise(format!(
-            "{drifted} of {columns} columns drifted, the limit is {:.0}%",
+    let live = live_drift(app, name)?;
+    if let Some(live) = &live {
+        let number = Number {
+            metric: "drift",
+            value: Some(live.share),
+            line: Some(limit),
+            rows: live.rows,
+        };
+        keep(app, name, &number)?;
+    }
+    let drift = match live {
+        Some(live) if live.share >= limit => Finding::Raise(format!(
+            "{} of {} columns drifted, the limit is {:.0}%",
+            live.drifted,
+            live.columns,
             limit * 100.0
         )),
         Some(_) => Finding::Resolve,
@@ -36,6 +49,13 @@ pub fn check(app: &App, name: &DeploymentName) -> Result<(), Report> {
         && let Some(limit) = line_of(line)
     {
         let (value, rows) = live_performance(app, name, line)?;
+        let number = Number {
+            metric: &line.metric,
+            value,
+            line: Some(limit.value()),
+            rows,
+        };
+        keep(app, name, &number)?;
         let found = judge(
             &line.metric.to_uppercase(),
             value,
@@ -60,8 +80,21 @@ fn health(app: &App, name: &DeploymentName, config: &MonitorConfig) -> Result<()
         .totals;
     let requests = usize::try_from(totals.requests).unwrap_or(usize::MAX);
     const MIN_REQUESTS: usize = 20;
+    let rate = totals.errors as f64 / totals.requests.max(1) as f64;
+    let numbers = [
+        ("error_rate", Some(rate), config.error_rate),
+        ("latency_p95_ms", totals.p95, config.latency_p95_ms),
+    ];
+    for (metric, value, line) in numbers {
+        let number = Number {
+            metric,
+            value: value.filter(|_| requests > 0),
+            line,
+            rows: requests,
+        };
+        keep(app, name, &number)?;
+    }
     if let Some(limit) = config.error_rate {
-        let rate = totals.errors as f64 / totals.requests.max(1) as f64;
         let found = judge(
             "the share of failed requests",
             Some(rate),

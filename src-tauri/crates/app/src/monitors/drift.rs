@@ -206,11 +206,17 @@ pub fn drift(
     })
 }
 
-/// The share of drifted columns in the newest predictions, and how many columns those are.
-pub(crate) fn live_drift(
-    app: &App,
-    name: &DeploymentName,
-) -> Result<Option<(f64, u32, u32)>, Report> {
+/// What has drifted in the newest predictions.
+pub(crate) struct LiveDrift {
+    /// Of the columns.
+    pub share: f64,
+    pub drifted: u32,
+    pub columns: u32,
+    pub rows: usize,
+}
+
+/// Looks at the newest predictions; `None` when nothing can be compared.
+pub(crate) fn live_drift(app: &App, name: &DeploymentName) -> Result<Option<LiveDrift>, Report> {
     let view = view::view(
         app,
         &ReadMonitor {
@@ -222,9 +228,10 @@ pub(crate) fn live_drift(
     if view.columns.is_empty() {
         return Ok(None);
     }
-    Ok(Some((
-        f64::from(view.row.drifted) / f64::from(view.row.columns.max(1)),
-        view.row.drifted,
-        view.row.columns,
-    )))
+    Ok(Some(LiveDrift {
+        share: f64::from(view.row.drifted) / f64::from(view.row.columns.max(1)),
+        drifted: view.row.drifted,
+        columns: view.row.columns,
+        rows: usize::try_from(view.row.rows.0).unwrap_or(usize::MAX),
+    }))
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod check;
 mod drift;
+mod history;
 mod labels;
 mod logged;
 mod performance;
@@ -20,6 +21,7 @@ use crate::deployments::known;
 pub use alerts::{Told, acknowledge, alerts};
 pub use check::check;
 pub use drift::{FileDrift, drift};
+pub use history::history;
 pub use labels::{join, labels};
 pub use view::{get, list};
 

@@ -109,6 +109,19 @@ pub struct MonitorView {
     pub alerts: Vec<AlertRow>,
 }
 
+/// One number that a check of a monitor found.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct Measured {
+    /// `drift` (share of drifted columns), `auc` and the like, `error_rate`, `latency_p95_ms`.
+    pub metric: String,
+    pub at: Timestamp,
+    pub value: f64,
+    /// What raises an alert, where something does.
+    pub line: Option<f64>,
+    /// Predictions, labelled rows or requests that it was computed from.
+    pub rows: u32,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
 pub struct AlertRow {
     pub id: u32,

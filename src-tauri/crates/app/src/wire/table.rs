@@ -80,6 +80,7 @@ macro_rules! command_table {
 
             "monitors.list" => monitors::list(Nothing) -> Vec<MonitorRow>, [];
             "monitors.get" => monitors::get(ReadMonitor) -> MonitorView, [];
+            "monitors.history" => monitors::history(DeploymentRef) -> Vec<Measured>, [];
             "monitors.labels" => monitors::labels(AddLabels) -> LabelsAdded, [Monitors];
             "alerts.list" => monitors::alerts(ListAlerts) -> Vec<AlertRow>, [];
             "alerts.acknowledge" => monitors::acknowledge(AlertRef) -> Nothing, [Monitors];
