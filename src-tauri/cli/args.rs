@@ -216,6 +216,38 @@ pub struct Run {
 pub enum Pipeline {
     /// Print the pipeline as a file for another engine.
     Export(ExportPipeline),
+    /// Start the exported pipeline on an engine and watch it there.
+    Trigger(TriggerPipeline),
+}
+
+#[derive(Debug, Args)]
+pub struct TriggerPipeline {
+    /// A remote of that kind; it must have the exported DAG already.
+    #[arg(
+        long,
+        value_name = "REMOTE",
+        required_unless_present = "kubeflow",
+        conflicts_with = "kubeflow"
+    )]
+    pub airflow: Option<String>,
+    /// A remote of that kind; it gets the specification with the run.
+    #[arg(long, value_name = "REMOTE")]
+    pub kubeflow: Option<String>,
+    /// The engine's name of the pipeline; the project's without it.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Set a parameter for this run: `train.rate=0.05`, or `file.yaml:key=value`.
+    #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Image of stages that name none.
+    #[arg(long)]
+    pub image: Option<String>,
+    /// Where the project lies in Kubeflow's images; `/project` without it.
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<String>,
+    /// Start it and return; it goes on by itself.
+    #[arg(long)]
+    pub detach: bool,
 }
 
 #[derive(Debug, Args)]

@@ -118,6 +118,9 @@ fn verb(context: &Context, command: Command) -> Done {
         Command::Data(verb) => data::run(context, verb),
         Command::Status { quiet } => pipeline::status(context, quiet),
         Command::Run(arguments) => pipeline::run(context, arguments),
+        Command::Pipeline(args::Pipeline::Trigger(arguments)) => {
+            pipeline::trigger(context, arguments)
+        }
         Command::Pipeline(args::Pipeline::Export(arguments)) => {
             pipeline::export(context, arguments)
         }

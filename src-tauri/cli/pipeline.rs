@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use lapwing_app::pipeline::{self, Progress};
+use lapwing_app::pipeline::{self, EngineState, EngineTask, Progress};
 use lapwing_app::wire::{
     Engine, ExportPipeline, InProject, JobStatus, RunStatus, StageState, StartRun, Stays,
     UploadsOf, Why,
@@ -174,6 +174,72 @@ fn stays(why: Stays) -> &'static str {
         Stays::Submodule => "a repository of its own",
         Stays::Name => "its name has a line break",
     }
+}
+
+/// Starts the pipeline elsewhere; how it goes is talk, the run is data.
+pub fn trigger(context: &Context, arguments: args::TriggerPipeline) -> Done {
+    let (engine, remote) = match (arguments.airflow, arguments.kubeflow) {
+        (Some(remote), _) => (Engine::Airflow, remote),
+        (None, remote) => (Engine::Kubeflow, remote.unwrap_or_default()),
+    };
+    let input = pipeline::Trigger {
+        export: ExportPipeline {
+            project: context.project()?,
+            engine,
+            name: arguments.name,
+            schedule: None,
+            root: arguments.root,
+            image: arguments.image,
+            retries: None,
+            tags: Vec::new(),
+            out: None,
+        },
+        remote,
+        set: arguments.set,
+    };
+    let started = pipeline::trigger(&context.app, input)?;
+    print::talk(&format!(
+        "Run {} {}",
+        started.run.run.id,
+        print::dim(&started.run.address)
+    ));
+    let run = if arguments.detach {
+        started.run
+    } else {
+        pipeline::watch(&context.app, started, &|task| say_task(task))?
+    };
+    context.out.answer(&run, |run| {
+        print::line(&format!("{} {}", state_word(run.run.state), run.run.id));
+    })?;
+    match run.run.state {
+        EngineState::Failed | EngineState::Stopped => Err(pipeline::failed(&run)),
+        EngineState::Waiting
+        | EngineState::Running
+        | EngineState::Succeeded
+        | EngineState::Skipped => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn state_word(state: EngineState) -> &'static str {
+    match state {
+        EngineState::Waiting => "waiting",
+        EngineState::Running => "running",
+        EngineState::Succeeded => "succeeded",
+        EngineState::Failed => "failed",
+        EngineState::Skipped => "skipped",
+        EngineState::Stopped => "stopped",
+    }
+}
+
+fn say_task(task: &EngineTask) {
+    let (mark, color) = match task.state {
+        EngineState::Waiting => return,
+        EngineState::Running => ("▸", AnsiColor::Cyan),
+        EngineState::Succeeded => ("✓", AnsiColor::Green),
+        EngineState::Skipped => ("–", AnsiColor::Yellow),
+        EngineState::Failed | EngineState::Stopped => ("✗", AnsiColor::Red),
+    };
+    print::talk(&format!("{} {}", print::paint(mark, color), task.name));
 }
 
 fn dry_run(context: &Context, input: &StartRun) -> Done {

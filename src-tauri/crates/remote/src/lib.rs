@@ -3,13 +3,16 @@
 //! It deliberately does not know what is stored or said there, nor how things are called in a project: names, bodies and paths are
 //! the caller's. Start with [`Client`], [`Vault`] and [`Storage`].
 
+pub mod airflow;
 pub mod check;
 mod client;
 mod credentials;
 mod diagnose;
 pub mod digest;
+pub mod engine;
 mod error;
 mod found;
+pub mod kubeflow;
 pub mod mlflow;
 pub mod oci;
 mod secret;

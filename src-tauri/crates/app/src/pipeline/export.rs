@@ -21,41 +21,53 @@ const NO_SCHEDULE: &str = "none";
 /// # Errors
 /// When the pipeline or the schedule is not valid, or the engine cannot carry it out.
 pub fn export(_app: &App, input: ExportPipeline) -> Result<Exported, Report> {
+    let Asked { export, notes } = made(&input)?;
+    let written = input
+        .out
+        .map(|out| write(Path::new(&out), &export))
+        .transpose()?;
+    Ok(Exported {
+        file: export.file,
+        text: export.text,
+        notes,
+        written,
+    })
+}
+
+/// An export as it was asked for, and everything to know about it.
+pub(super) struct Asked {
+    pub(super) export: Export,
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) fn made(input: &ExportPipeline) -> Result<Asked, Report> {
     let project = projects::project(&input.project)?;
     let config = Config::read(project.root())?;
     let pipeline = Pipeline::read(&project).reported()?;
     let mut notes = Vec::new();
     let options = ExportOptions {
-        schedule: schedule(&input, &config, &mut notes)?,
+        schedule: schedule(input, &config, &mut notes)?,
         time_zone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
         name: input
             .name
+            .clone()
             .unwrap_or_else(|| projects::name_of(project.root(), &config)),
         description: None,
-        root: input.root.unwrap_or_else(|| match input.engine {
+        root: input.root.clone().unwrap_or_else(|| match input.engine {
             Engine::Airflow => project.root().display().to_string(),
             Engine::Kubeflow => export::PROJECT_IN_IMAGE.to_owned(),
         }),
         retries: input.retries.unwrap_or(DEFAULT_RETRIES),
-        tags: input.tags,
-        image: input.image.or_else(|| config.docker.image.clone()),
+        tags: input.tags.clone(),
+        image: input.image.clone().or_else(|| config.docker.image.clone()),
     };
-    let made = match input.engine {
+    let export = match input.engine {
         Engine::Airflow => export::airflow(&pipeline, &options),
         Engine::Kubeflow => export::kubeflow(&pipeline, &options),
     }
     .reported()?;
-    notes.extend(made.notes.iter().cloned());
-    let written = input
-        .out
-        .map(|out| write(Path::new(&out), &made))
-        .transpose()?;
-    Ok(Exported {
-        file: made.file,
-        text: made.text,
-        notes,
-        written,
-    })
+    notes.extend(export.notes.iter().cloned());
+    Ok(Asked { export, notes })
 }
 
 fn write(out: &Path, made: &Export) -> Result<String, Report> {

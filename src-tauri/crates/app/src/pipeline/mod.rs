@@ -8,13 +8,16 @@ mod follow;
 mod record;
 mod runner;
 mod start;
+mod trigger;
 mod view;
 
 pub use elsewhere::uploads;
 pub use export::export;
 pub use follow::{Progress, failure, follow};
+pub use lapwing_remote::engine::{State as EngineState, Task as EngineTask};
 pub use runner::carry_out;
 pub use start::{dry_run, start, stop};
+pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words};
 
 pub(crate) use follow::wire_status;

@@ -21,13 +21,15 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 6] = [
+const USEFUL: [RemoteKind; 8] = [
     RemoteKind::Storage,
     RemoteKind::Mlflow,
     RemoteKind::Oci,
     RemoteKind::Ssh,
     RemoteKind::Slurm,
     RemoteKind::Docker,
+    RemoteKind::Airflow,
+    RemoteKind::Kubeflow,
 ];
 /// Kinds that an `https://` address may stand for, the most telling first.
 const SPEAKING_HTTP: [RemoteKind; 6] = [

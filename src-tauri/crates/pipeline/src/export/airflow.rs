@@ -43,6 +43,12 @@ pub fn airflow(pipeline: &Pipeline, options: &ExportOptions) -> Result<Export> {
         file: format!("{id}.py"),
         text,
         notes,
+        id,
+        parameters: files
+            .iter()
+            .flat_map(ParameterFile::parameters)
+            .map(|parameter| (parameter.name.clone(), parameter.name.clone()))
+            .collect(),
     })
 }
 

@@ -63,6 +63,13 @@ pub fn kubeflow(pipeline: &Pipeline, options: &ExportOptions) -> Result<Export> 
         file: format!("{name}.yaml"),
         text,
         notes,
+        id: name,
+        parameters: files
+            .iter()
+            .flat_map(ParameterFile::parameters)
+            .map(|parameter| parameter.name.clone())
+            .zip(names.iter().cloned())
+            .collect(),
     })
 }
 

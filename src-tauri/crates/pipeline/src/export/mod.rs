@@ -46,6 +46,10 @@ pub struct Export {
     pub text: String,
     /// What a person should know before using it, one sentence each.
     pub notes: Vec<String>,
+    /// The engine's name of the pipeline.
+    pub id: String,
+    /// Parameters that a run can be started with: `model.rate`, and the engine's name of it.
+    pub parameters: Vec<(String, String)>,
 }
 
 /// A stage with its name in the engine.

@@ -7,5 +7,6 @@
 mod check;
 mod client;
 mod credentials;
+mod engines;
 mod found;
 mod storage;
