@@ -583,8 +583,9 @@ pub struct Server {
     #[arg(long, env = "LAPWING_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// Also serve the window's pages, for a machine without a screen.
-    #[arg(long, value_hint = ValueHint::DirPath, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "")]
-    pub ui: Option<PathBuf>,
+    #[arg(long, value_hint = ValueHint::DirPath, value_name = "FOLDER", num_args = 0..=1)]
+    // Not given, given without a folder, given with one.
+    pub ui: Option<Option<PathBuf>>,
     /// Look at monitors and automations every so many seconds.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400), value_name = "SECONDS")]
     pub every: u64,

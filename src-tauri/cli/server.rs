@@ -12,8 +12,8 @@ pub fn run(context: &Context, arguments: Server) -> Done {
     log();
     let ui = match arguments.ui {
         None => Ui::Off,
-        Some(folder) if folder.as_os_str().is_empty() => Ui::Installed,
-        Some(folder) => Ui::Folder(context.path(&folder)),
+        Some(None) => Ui::Installed,
+        Some(Some(folder)) => Ui::Folder(context.path(&folder)),
     };
     let options = ServerOptions {
         host: arguments.host,

@@ -145,3 +145,15 @@ fn wrong_usage_exits_with_two() {
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     }
 }
+
+#[test]
+fn pages_without_a_folder_are_those_beside_the_program() {
+    let place = Place::new();
+    let folder = place.path("empty");
+    std::fs::create_dir(&folder).unwrap();
+    let said = refused(&place, &folder, &["server", "--ui", "--port", "0"], 3);
+    assert!(
+        said.contains("--ui ui/dist"),
+        "they are not installed here, and the hint says what to name: {said}"
+    );
+}
