@@ -58,8 +58,12 @@ impl Store {
     /// When the folder cannot be written, or a newer Lapwing wrote it.
     pub fn open(workspace: &Workspace) -> Result<Self> {
         private_folder(workspace)?;
+        // Turning a new file's journal to WAL asks for a lock without waiting for it: who opens first must be alone.
+        let alone = lock::wait(workspace, "schema")?;
         let mut connection = connect(workspace)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
         schema::migrate(&mut connection)?;
+        drop(alone);
         let writer = writer::Writer::start(connection);
         let inner = Inner {
             workspace: workspace.clone(),
@@ -114,7 +118,6 @@ fn private_folder(workspace: &Workspace) -> Result<()> {
 fn connect(workspace: &Workspace) -> Result<Connection> {
     let connection = Connection::open(workspace.database())?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // MLflow's LIKE tells case apart, its ILIKE does not.

@@ -39,7 +39,17 @@ pub fn is_held(workspace: &Workspace, name: &str) -> Result<bool> {
     Ok(try_once(workspace, name)?.is_none())
 }
 
-fn try_once(workspace: &Workspace, name: &str) -> Result<Option<Lock>> {
+/// Takes the named lock, after whoever holds it now: for work that ends by itself and soon.
+///
+/// # Errors
+/// When the lock file cannot be made or locked.
+pub(crate) fn wait(workspace: &Workspace, name: &str) -> Result<Lock> {
+    let file = open(workspace, name)?;
+    file.lock()?;
+    Ok(Lock { _file: file })
+}
+
+fn open(workspace: &Workspace, name: &str) -> Result<File> {
     let folder = workspace.locks();
     fs_err::create_dir_all(&folder)?;
     let path = folder.join(format!("{name}.lock"));
@@ -47,8 +57,12 @@ fn try_once(workspace: &Workspace, name: &str) -> Result<Option<Lock>> {
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&path)?
-        .into_file();
+        .open(&path)?;
+    Ok(file.into_file())
+}
+
+fn try_once(workspace: &Workspace, name: &str) -> Result<Option<Lock>> {
+    let file = open(workspace, name)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),

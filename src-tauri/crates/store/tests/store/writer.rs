@@ -5,6 +5,7 @@ use lapwing_store::runs::{self, Metric, Point, Run};
 use lapwing_store::{Feed, Store};
 
 const THREADS: i64 = 8;
+const FOLDERS: usize = 20;
 const WRITES: i64 = 40;
 
 pub fn open() -> (tempfile::TempDir, Workspace, Store) {
@@ -82,13 +83,20 @@ fn writers_of_two_stores_on_one_folder_never_find_it_locked() {
 
 #[test]
 fn stores_that_open_a_new_folder_at_once_make_one_schema() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let workspace = Workspace::at(folder.path());
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| Store::open(&workspace).expect("all of them open"));
-        }
-    });
+    // The moment in which two of them could meet is short: many folders, and a common start.
+    for _ in 0..FOLDERS {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let workspace = Workspace::at(folder.path());
+        let start = std::sync::Barrier::new(THREADS as usize);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    start.wait();
+                    Store::open(&workspace).expect("all of them open")
+                });
+            }
+        });
+    }
 }
 
 #[test]
