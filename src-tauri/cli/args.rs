@@ -337,6 +337,8 @@ pub enum Models {
     Alias {
         name: String,
         alias: String,
+        // Not called `version` for clap: that is the name of its own flag.
+        #[arg(id = "number", value_name = "VERSION")]
         version: Option<u32>,
         /// Remove the alias.
         #[arg(long)]
@@ -598,4 +600,14 @@ pub struct Demo {
     /// Do not open the window at the end.
     #[arg(long)]
     pub no_window: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_has_a_grammar_that_clap_accepts() {
+        super::Cli::command().debug_assert();
+    }
 }
