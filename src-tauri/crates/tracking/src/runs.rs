@@ -249,7 +249,9 @@ impl Tracking {
         params: Vec<(String, String)>,
         tags: Vec<(String, String)>,
     ) -> Result<()> {
-        check_lengths(&metrics, &params, &tags)?;
+        check_keys(&metrics, &params, &tags)?;
+        let params = cut(params, MAX_PARAM_CHARS);
+        let tags = cut(tags, MAX_TAG_CHARS);
         let row = table::get(self.store(), id)?.ok_or_else(|| no_run(id))?;
         if row.lifecycle != "active" {
             return Err(Error::Invalid(format!(
@@ -388,17 +390,22 @@ impl Tracking {
     }
 }
 
-fn check_lengths(
+/// Longer values are cut with a warning, as MLflow's server does by default (`MLFLOW_TRUNCATE_LONG_VALUES`).
+fn cut(mut pairs: Vec<(String, String)>, limit: usize) -> Vec<(String, String)> {
+    for (key, value) in &mut pairs {
+        if let Some((end, _)) = value.char_indices().nth(limit) {
+            tracing::warn!(key, limit, "a value was too long and is cut");
+            value.truncate(end);
+        }
+    }
+    pairs
+}
+
+fn check_keys(
     metrics: &[Metric],
     params: &[(String, String)],
     tags: &[(String, String)],
 ) -> Result<()> {
-    let too_long = |what: &str, key: &str, limit: usize| {
-        Error::Invalid(format!(
-            "{what} '{}' exceeds the maximum length of {limit} characters",
-            key.chars().take(60).collect::<String>()
-        ))
-    };
     let keys = metrics
         .iter()
         .map(|metric| &metric.key)
@@ -410,7 +417,10 @@ fn check_lengths(
             ));
         }
         if key.chars().count() > MAX_KEY_CHARS {
-            return Err(too_long("Key", key, MAX_KEY_CHARS));
+            return Err(Error::Invalid(format!(
+                "Key '{}' exceeds the maximum length of {MAX_KEY_CHARS} characters",
+                key.chars().take(60).collect::<String>()
+            )));
         }
         let good = key
             .chars()
@@ -420,18 +430,6 @@ fn check_lengths(
                 "Invalid name: '{key}'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colons(:) and slashes (/)."
             )));
         }
-    }
-    if let Some((key, _)) = params
-        .iter()
-        .find(|(_, value)| value.chars().count() > MAX_PARAM_CHARS)
-    {
-        return Err(too_long("Param value of", key, MAX_PARAM_CHARS));
-    }
-    if let Some((key, _)) = tags
-        .iter()
-        .find(|(_, value)| value.chars().count() > MAX_TAG_CHARS)
-    {
-        return Err(too_long("Tag value of", key, MAX_TAG_CHARS));
     }
     Ok(())
 }

@@ -67,6 +67,14 @@ e = c.get_experiment_by_name("birds").experiment_id
 assert c.search_runs([e]) == [] and len(c.search_runs([e], run_view_type=ViewType.DELETED_ONLY)) == 1
 c.restore_run(run.info.run_id)
 assert len(c.search_runs([e])) == 1
+import random
+floats = {f"f{i}": random.Random(i).random() * 10 ** (i % 40 - 20) for i in range(300)}
+with mlflow.start_run() as other:
+    mlflow.log_metrics(floats)
+    mlflow.log_param("long", "x" * 7000)
+kept = c.get_run(other.info.run_id).data
+assert kept.metrics == floats, "a metric is the number that was logged, to the last bit"
+assert len(kept.params["long"]) == 6000, "cut, as MLflow's own server cuts"
 c.update_run(run.info.run_id, name="renamed")
 assert c.get_run(run.info.run_id).data.tags["mlflow.runName"] == "renamed"
 assert {x.name for x in c.search_experiments()} == {"Default", "birds"}
