@@ -36,7 +36,7 @@ impl Error {
                 Report::new(Code::NotFound, "frame.no_file", text).hint("check the path")
             }
             Self::Unreadable { .. } => Report::new(Code::Invalid, "frame.unreadable", text)
-                .hint("the file may be cut off, or of another kind"),
+                .hint("it may be cut off, of another kind, or its text not in UTF-8: save it as UTF-8 then"),
             Self::UnknownKind(_) => Report::new(Code::Invalid, "frame.unknown_kind", text)
                 .hint("name it .csv, .parquet or .jsonl"),
             Self::Unwritable { .. } => Report::new(Code::Failed, "frame.unwritable", text),

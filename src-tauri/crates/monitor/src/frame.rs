@@ -1,6 +1,6 @@
 //! Frames: named columns of equal length, over Arrow; read from CSV, Parquet and JSON lines, written as Parquet.
 
-use std::io::Seek as _;
+use std::io::{BufRead as _, Read as _, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -481,17 +481,34 @@ fn read_parquet(path: &Path, part: &Part) -> Result<Frame> {
     }
 }
 
-fn csv_format(path: &Path) -> Format {
-    let tabs = path.extension().is_some_and(|ending| ending == "tsv");
-    Format::default()
-        .with_header(true)
-        .with_delimiter(if tabs { b'\t' } else { b',' })
+/// What separates the fields: of the marks that programs write, the one that the header has most often.
+fn delimiter(path: &Path) -> Result<u8> {
+    /// A header is no longer than this, or it is none.
+    const HEADER_BYTES: u64 = 64 * 1024;
+    let mut header = Vec::new();
+    std::io::BufReader::new(open(path)?)
+        .take(HEADER_BYTES)
+        .read_until(b'\n', &mut header)
+        .map_err(|error| unreadable(path)(error.to_string()))?;
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in header {
+        quoted ^= byte == b'"';
+        for (mark, count) in &mut counts {
+            *count += u32::from(!quoted && byte == *mark);
+        }
+    }
+    // The comma is first and stays where nothing is more frequent.
+    let most = counts.iter().rev().max_by_key(|(_, count)| *count);
+    Ok(most.map_or(b',', |(mark, _)| *mark))
 }
 
 fn read_csv(path: &Path, part: &Part) -> Result<Frame> {
     let bad = unreadable(path);
     let mut file = open(path)?;
-    let format = csv_format(path);
+    let format = Format::default()
+        .with_header(true)
+        .with_delimiter(delimiter(path)?);
     let (schema, _) = format
         .infer_schema(&mut file, Some(INFERENCE_ROWS))
         .map_err(|error| bad(error.to_string()))?;
@@ -501,7 +518,7 @@ fn read_csv(path: &Path, part: &Part) -> Result<Frame> {
     let read = |schema: Schema| -> Result<Frame> {
         let schema = Arc::new(schema);
         let mut builder = arrow::csv::ReaderBuilder::new(Arc::clone(&schema))
-            .with_format(csv_format(path))
+            .with_format(format.clone())
             .with_batch_size(BATCH_ROWS);
         if let Some(limit) = part.limit {
             builder = builder.with_bounds(part.offset, part.offset.saturating_add(limit));
@@ -550,6 +567,7 @@ fn count_csv(path: &Path) -> Result<u64> {
     let bad = unreadable(path);
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
+        .delimiter(delimiter(path)?)
         .from_reader(open(path)?);
     let mut record = csv::ByteRecord::new();
     let mut rows = 0;

@@ -51,6 +51,22 @@ fn csv_types_are_guessed_and_widened_where_the_guess_was_wrong() {
 }
 
 #[test]
+fn the_header_says_what_separates_the_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    for text in [
+        "x;\"a, b, c\"\n1;2\n",
+        "x\t\"a, b, c\"\n1\t2\n",
+        "x,\"a, b, c\"\n1,2\n",
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let read = Frame::read(&path, &Part::default()).unwrap();
+        assert_eq!(read.names(), ["x", "a, b, c"], "{text}");
+        assert_eq!(Frame::count_rows(&path).unwrap(), 1, "{text}");
+    }
+}
+
+#[test]
 fn damaged_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [
