@@ -118,6 +118,9 @@ pub fn add(app: &App, input: AddData) -> Result<Vec<AddedData>, Report> {
         .iter()
         .map(|path| bring_in(&project, Path::new(path)))
         .collect::<Result<Vec<_>, _>>()?;
+    for path in &paths {
+        no_output(&project, path)?;
+    }
     let added = lapwing_data::add(&project, &paths, &|progress| app.tell(&progress)).reported()?;
     if let Some(message) = &input.message {
         let mut files = Vec::new();
@@ -169,6 +172,31 @@ fn bring_in(project: &Project, path: &Path) -> Result<PathBuf, Report> {
         fs_err::create_dir_all(project.root().join("data")).and_then(|()| fs_err::copy(&full, &to));
     copy.map_err(|error| crate::file::unwritable(&to, &error))?;
     Ok(to)
+}
+
+/// What a stage makes is versioned by `dvc.lock`: tracked a second time, no command could tell whose it is.
+fn no_output(project: &Project, path: &Path) -> Result<(), Report> {
+    let Ok(place) = project.beneath(path) else {
+        return Ok(()); // Outside: `lapwing_data::add` says so.
+    };
+    let pipeline = Pipeline::read(project).reported()?;
+    for stage in pipeline.stages() {
+        for out in &stage.outs {
+            let other = project.root().join(&out.path);
+            if place.starts_with(&other) || other.starts_with(&place) {
+                return Err(Report::new(
+                    Code::Conflict,
+                    "data.made_by_stage",
+                    format!(
+                        "{} is made by stage `{}`, and versioned with the pipeline",
+                        out.path, stage.address
+                    ),
+                )
+                .hint("`lapwing run` records a new version of it; `lapwing data push` sends it like other data"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Versions of a dataset, newest first.
@@ -339,8 +367,11 @@ pub fn profile(_app: &App, input: PreviewData) -> Result<Profile, Report> {
 /// One column's profile as the cells of a table.
 #[must_use]
 pub fn profile_words(column: &ColumnProfile) -> Vec<String> {
+    const MANY_DIGITS: f64 = 1e15;
+    let whole = column.kind.contains("int");
     let number = |value: Option<f64>| match value {
-        Some(value) if value.fract() == 0.0 && value.abs() < 1e12 => format!("{value:.0}"),
+        Some(value) if value.abs() >= MANY_DIGITS && !whole => format!("{value:e}"),
+        Some(value) if value.fract() == 0.0 => format!("{value:.0}"),
         Some(value) => format!("{value:.4}"),
         None => "–".to_owned(),
     };

@@ -75,10 +75,7 @@ fn checked(project: &Project, path: &Path) -> Result<Place> {
     let full = project.beneath(&full)?;
     let relative = project.relative(&full);
     if relative.is_empty() || relative == ".dvc" || relative.starts_with(".dvc/") {
-        return Err(Error::Outside {
-            path: full,
-            root: project.root().to_owned(),
-        });
+        return Err(Error::NotData(full));
     }
     if project.is_tracked_by_git(&relative)? {
         return Err(Error::TrackedByGit(relative));

@@ -16,6 +16,8 @@ pub enum Error {
     NotRepository(PathBuf),
     #[error("the repository {0} has no DVC layout")]
     NotDvc(PathBuf),
+    #[error("{0} cannot be tracked as data: it is the project itself, or DVC's own folder")]
+    NotData(PathBuf),
     #[error("{path} lies outside the project {root}")]
     Outside { path: PathBuf, root: PathBuf },
     #[error("{0} is tracked by git already")]
@@ -89,6 +91,11 @@ impl Error {
                 Code::NotFound,
                 "project.not_dvc",
                 "add the layout with `lapwing init`",
+            ),
+            Self::NotData(_) => (
+                Code::Invalid,
+                "data.not_data",
+                "name the files or folders in it that are data",
             ),
             Self::Outside { .. } => (
                 Code::Invalid,
