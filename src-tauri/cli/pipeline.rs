@@ -71,6 +71,7 @@ pub fn run(context: &Context, arguments: Run) -> Done {
         print::short(run_id.as_str()),
         print::dim(&started.stages.join(" → "))
     ));
+    pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the run…"))?;
     let ended = pipeline::follow(&context.app, &run_id, &|progress| say(&progress))?;
     let detail = lapwing_app::runs::get(
         &context.app,

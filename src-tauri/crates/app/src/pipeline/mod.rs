@@ -16,7 +16,7 @@ pub use export::export;
 pub use follow::{Progress, failure, follow};
 pub use lapwing_remote::engine::{State as EngineState, Task as EngineTask};
 pub use runner::carry_out;
-pub use start::{dry_run, start, stop};
+pub use start::{dry_run, start, stop, stop_on_interrupt};
 pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words};
 

@@ -338,6 +338,30 @@ pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
     Ok(Nothing {})
 }
 
+/// Ends the run when this process gets Ctrl-C, as the programs do that a run takes the place of; `told` says that it was heard.
+///
+/// # Errors
+/// When the operating system gives no threads.
+pub fn stop_on_interrupt(
+    app: &App,
+    run_id: &RunId,
+    told: impl FnOnce() + Send + 'static,
+) -> Result<(), Report> {
+    let (app, run_id) = (app.clone(), run_id.clone());
+    // Ends with the process: nobody waits for a Ctrl-C that does not come.
+    app.clone().runtime()?.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        told();
+        let stopped = tokio::task::spawn_blocking(move || stop(&app, RunRef { run_id })).await;
+        if let Ok(Err(report)) = stopped {
+            tracing::warn!(report.message, "the run could not be stopped");
+        }
+    });
+    Ok(())
+}
+
 /// There when somebody wants the run to end.
 pub(super) fn stop_mark(app: &App, run_id: &RunId) -> std::path::PathBuf {
     app.workspace().logs().join(format!("run-{run_id}.stop"))
