@@ -33,7 +33,7 @@ pub enum Error {
     Load { revision: u32, why: String },
     #[error("the gateway did not end within {seconds} seconds")]
     StillRunning { seconds: u64 },
-    #[error("no gateway runs for {folder}")]
+    #[error("the endpoint {} does not run", folder.file_name().unwrap_or_default().display())]
     NotRunning { folder: PathBuf },
     #[error("ONNX Runtime was not found")]
     NoOnnxRuntime,
@@ -125,7 +125,7 @@ impl Error {
             Self::NotRunning { .. } => (
                 Code::Conflict,
                 "serving.not_running",
-                Some("deploy it again, or start it in the window"),
+                Some("start it in the window, or with `lapwing deployments start NAME`"),
             ),
             Self::NoOnnxRuntime => (
                 Code::Missing,

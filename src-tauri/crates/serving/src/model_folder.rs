@@ -122,9 +122,20 @@ pub fn read(path: &Path) -> Result<ModelFolder> {
 }
 
 impl ModelFolder {
-    /// One row that the model accepts, column → value, from the input example.
+    /// One row that the model accepts, column → value: from the input example, else zeros and empty texts in the columns of
+    /// the signature.
     #[must_use]
     pub fn example_row(&self) -> Option<serde_json::Map<String, Value>> {
+        self.saved_example().or_else(|| {
+            let columns = self.signature.inputs.columns();
+            let row = columns
+                .iter()
+                .map(|column| (column.name.clone(), column.kind.example()));
+            (!columns.is_empty()).then(|| row.collect())
+        })
+    }
+
+    fn saved_example(&self) -> Option<serde_json::Map<String, Value>> {
         let example = self
             .serving_example
             .as_ref()

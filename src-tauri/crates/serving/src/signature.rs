@@ -54,6 +54,18 @@ impl ColumnType {
         }
     }
 
+    /// A value that a form or a snippet can begin with.
+    pub(crate) fn example(self) -> Value {
+        match self {
+            Self::Boolean => Value::from(false),
+            Self::Integer | Self::Long => Value::from(0),
+            Self::Float | Self::Double => Value::from(0.0),
+            Self::String | Self::Binary => Value::from(""),
+            Self::Datetime => Value::from("2024-01-01T00:00:00"),
+            Self::Nested => Value::Null,
+        }
+    }
+
     /// How a column of this type lies in memory and in the prediction log. Nested values are kept as their JSON text.
     #[must_use]
     pub fn arrow(self) -> DataType {

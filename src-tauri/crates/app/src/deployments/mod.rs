@@ -259,6 +259,22 @@ pub fn predict_frame(
             .filter(|name| frame.has(name))
             .collect()
     };
+    if columns.is_empty() {
+        let wanted: Vec<String> = view::inputs(app, name)?
+            .into_iter()
+            .map(|column| column.name)
+            .collect();
+        return Err(Report::new(
+            Code::Invalid,
+            "deployment.no_columns",
+            format!("the data has none of the columns that `{name}` takes"),
+        )
+        .hint(format!(
+            "it takes {}; the data has {}",
+            wanted.join(", "),
+            frame.names().join(", ")
+        )));
+    }
     let frame = frame.select(&columns).reported()?;
     let scored = app
         .block_on(client::predict(&url, None, frame.batch()))?

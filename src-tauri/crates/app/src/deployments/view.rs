@@ -171,7 +171,12 @@ fn revision_row(revision: table::Revision, live: Option<u32>) -> RevisionRow {
 }
 
 fn snippets(url: &str, example: &Value) -> Vec<Snippet> {
-    let body = serde_json::json!({ "dataframe_records": [example] });
+    // A model without a signature names no columns: the row is left to the user.
+    let row = match example {
+        Value::Null => serde_json::json!({}),
+        row => row.clone(),
+    };
+    let body = serde_json::json!({ "dataframe_records": [row] });
     let curl = format!(
         "curl {url}/invocations \\\n  -H 'Content-Type: application/json' \\\n  -d '{}'",
         body.to_string().replace('\'', r"'\''")

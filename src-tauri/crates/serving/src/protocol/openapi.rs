@@ -122,7 +122,10 @@ fn example(model: &ModelFolder) -> Value {
     let row = model.example_row().map(Value::Object);
     match row {
         Some(row) => json!({ "dataframe_records": [row] }),
-        None => model.serving_example.clone().unwrap_or(Value::Null),
+        None => model
+            .serving_example
+            .clone()
+            .unwrap_or_else(|| json!({ "dataframe_records": [{}] })),
     }
 }
 
