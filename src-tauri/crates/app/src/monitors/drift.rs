@@ -195,15 +195,60 @@ pub fn drift(
         },
         ..DriftOptions::default()
     };
-    let report: DriftReport = compare(&read(reference)?, &read(current)?, &options).reported()?;
+    let (before, now) = (read(reference)?, read(current)?);
+    for (frame, path) in [(&before, reference), (&now, current)] {
+        if let Some(name) = columns.iter().find(|name| !frame.has(name)) {
+            return Err(no_column(path, name, frame));
+        }
+    }
+    let missing: Vec<String> = before
+        .names()
+        .into_iter()
+        .filter(|name| columns.is_empty() && !now.has(name))
+        .collect();
+    if let Some(name) = missing
+        .first()
+        .filter(|_| missing.len() == before.names().len())
+    {
+        return Err(no_column(current, name, &now));
+    }
+    let report: DriftReport = compare(&before, &now, &options).reported()?;
+    let missing = missing.into_iter().map(|column| ColumnDriftRow {
+        column,
+        kind: "missing".to_owned(),
+        test: "not tested".to_owned(),
+        value: None,
+        threshold: None,
+        drifted: false,
+        note: Some(format!("{} does not have it", current.display())),
+        distribution: DistributionPair {
+            labels: Vec::new(),
+            reference: Vec::new(),
+            current: Vec::new(),
+        },
+    });
     Ok(FileDrift {
         mode: mode_word(mode).to_owned(),
         reference_rows: report.reference_rows,
         current_rows: report.current_rows,
         drifted: report.drifted,
         dataset_drift: report.dataset_drift,
-        columns: report.columns.into_iter().map(column_row).collect(),
+        columns: report
+            .columns
+            .into_iter()
+            .map(column_row)
+            .chain(missing)
+            .collect(),
     })
+}
+
+fn no_column(path: &Path, name: &str, frame: &Frame) -> Report {
+    Report::new(
+        Code::Invalid,
+        "monitor.no_column",
+        format!("{} has no column `{name}`", path.display()),
+    )
+    .hint(format!("it has {}", frame.names().join(", ")))
 }
 
 /// What has drifted in the newest predictions.
