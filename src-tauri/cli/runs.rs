@@ -130,7 +130,16 @@ pub fn show(detail: &RunDetail) {
         row.user
     ));
     if let Some(commit) = &row.commit {
-        print::line(&format!("commit {commit}"));
+        let dirty = detail
+            .tags
+            .iter()
+            .any(|(key, value)| key == "lapwing.dirty" && value == "true");
+        let also = if dirty {
+            ", with uncommitted changes"
+        } else {
+            ""
+        };
+        print::line(&format!("commit {commit}{also}"));
     }
     section(
         "metrics",

@@ -14,6 +14,8 @@ use crate::{App, projects, runs};
 
 /// What is shown of a graph; a dataset that fed thousands of runs is cut.
 const MAX_RUNS: usize = 200;
+/// From so many characters on, the beginning of a data set's hash names it.
+const SHORT_DIGEST: usize = 6;
 
 #[derive(Default)]
 struct Graph {
@@ -335,6 +337,9 @@ fn dataset_or_commit(
     graph: &mut Graph,
 ) -> Result<Option<String>, Report> {
     let mut digests = vec![id.to_owned()];
+    if id.len() >= SHORT_DIGEST {
+        digests.extend(app.tracking().digest_beginning(id).reported()?);
+    }
     if let Some(root) = project {
         let project = projects::project(root)?;
         let rows = lapwing_data::status(&project).reported()?;

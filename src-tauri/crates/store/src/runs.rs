@@ -445,6 +445,20 @@ pub fn with_input(store: &Store, digest: &str) -> Result<Vec<RunId>> {
     )
 }
 
+/// The digests of data sets that begin like this; two of them are enough to know that a beginning is not enough.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn digests_beginning(store: &Store, beginning: &str) -> Result<Vec<String>> {
+    store.read(|connection| {
+        let mut statement = connection.prepare_cached(
+            "SELECT DISTINCT digest FROM inputs WHERE substr(digest, 1, length(?1)) = ?1 LIMIT 2",
+        )?;
+        let rows = statement.query_map([beginning], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    })
+}
+
 fn ids(store: &Store, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunId>> {
     store.read(|connection| {
         let mut statement = connection.prepare_cached(sql)?;

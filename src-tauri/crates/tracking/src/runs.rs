@@ -238,6 +238,15 @@ impl Tracking {
         Ok(table::with_input(self.store(), digest)?)
     }
 
+    /// The only data set whose digest begins like this; `None` when there is none, or more than one.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read.
+    pub fn digest_beginning(&self, beginning: &str) -> Result<Option<String>> {
+        let mut found = table::digests_beginning(self.store(), beginning)?;
+        Ok(found.pop().filter(|_| found.is_empty()))
+    }
+
     /// Logs to a run in one transaction.
     ///
     /// # Errors
