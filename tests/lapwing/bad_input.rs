@@ -117,6 +117,53 @@ fn a_file_of_another_kind_is_refused_with_its_name() {
 }
 
 #[test]
+fn what_a_stage_makes_is_not_tracked_a_second_time() {
+    let place = Place::new();
+    let folder = place.path("a project");
+    std::fs::create_dir(&folder).unwrap();
+    place.text(&folder, &["init"]);
+    let stages = "stages:\n  train:\n    cmd: python train.py\n    outs: [model.pkl]\n";
+    std::fs::write(folder.join("dvc.yaml"), stages).unwrap();
+    std::fs::write(folder.join("model.pkl"), "weights").unwrap();
+    let said = refused(&place, &folder, &["data", "add", "model.pkl"], 1);
+    assert!(
+        said.contains("model.pkl is made by stage `train`"),
+        "{said}"
+    );
+    assert!(!folder.join("model.pkl.dvc").exists(), "nothing is changed");
+    let said = refused(&place, &folder, &["data", "add", "."], 2);
+    assert!(said.contains("the project itself"), "{said}");
+}
+
+#[test]
+fn a_comparison_of_files_names_the_column_that_one_lacks() {
+    let place = Place::new();
+    let folder = place.path("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("before.csv"), "x,y\n1,2\n").unwrap();
+    std::fs::write(folder.join("now.csv"), "x\n1\n").unwrap();
+    std::fs::write(folder.join("other.csv"), "z\n1\n").unwrap();
+    let drift = |current: &str, more: &[&str]| {
+        let mut arguments = vec!["monitors", "drift", "--reference", "before.csv"];
+        arguments.extend(["--current", current]);
+        arguments.extend(more);
+        arguments.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let refused = |arguments: Vec<String>| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        refused(&place, &folder, &arguments, 2)
+    };
+    let said = refused(drift("other.csv", &[]));
+    assert!(said.contains("other.csv has no column `x`"), "{said}");
+    let said = refused(drift("now.csv", &["--columns", "y"]));
+    assert!(said.contains("now.csv has no column `y`"), "{said}");
+    let partly = drift("now.csv", &[]);
+    let partly: Vec<&str> = partly.iter().map(String::as_str).collect();
+    let found = place.json(&folder, &partly);
+    assert_eq!(found["columns"][1]["kind"], "missing", "{found}");
+}
+
+#[test]
 fn errors_are_json_where_json_was_asked_for() {
     let place = Place::new();
     let folder = place.path("empty");

@@ -159,6 +159,10 @@ fn once_around_the_loop() {
     );
     assert_eq!(version["version"], 1);
 
+    place.text(&folder, &["models", "alias", "small", "tried", "1"]);
+    let model = place.json(&folder, &["models", "show", "small"]);
+    assert!(model.to_string().contains("tried"), "{model}");
+
     // deployment
     let row = place.json(&folder, &["deploy", "small@champion", "--name", "small"]);
     assert_eq!(row["state"], "running", "{row}");
@@ -212,6 +216,20 @@ fn once_around_the_loop() {
     ] {
         assert!(kinds.contains(&kind), "{kind} is missing in {kinds:?}");
     }
+
+    let digest = lineage["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|node| node["kind"] == "dataset")
+        .and_then(|node| node["id"].as_str()?.strip_prefix("data:"))
+        .unwrap();
+    let forward = place.json(&folder, &["trace", &digest[..8]]);
+    assert_eq!(
+        forward["focus"],
+        format!("data:{digest}"),
+        "the short form that is printed names it too"
+    );
 
     // automation: retrain on the new world, gate, release
     std::fs::write(folder.join("data/rows.csv"), rows(2000, 400, 1.5)).unwrap();

@@ -163,19 +163,21 @@ impl Window {
         self.client.execute(&script, vec![]).await.unwrap();
     }
 
-    /// Waits until the page shows no skeleton any more.
-    async fn settled(&self) {
+    /// Waits until that page is the one that is shown, and shows no skeleton any more.
+    async fn settled(&self, page: &str) {
         let start = Instant::now();
-        let script = "return document.querySelectorAll('[aria-busy=true], .skeleton').length";
+        let script = "return document.querySelector('nav [aria-current=page] a')?.hash.split('?')[0] === arguments[0]
+            && !document.querySelector('[aria-busy=true], .skeleton')";
+        let page = serde_json::json!(format!("#/{page}"));
         while self
             .client
-            .execute(script, vec![])
+            .execute(script, vec![page.clone()])
             .await
             .ok()
-            .and_then(|count| count.as_u64())
-            != Some(0)
+            .and_then(|settled| settled.as_bool())
+            != Some(true)
         {
-            assert!(start.elapsed() < PAGE_LIMIT, "the page does not settle");
+            assert!(start.elapsed() < PAGE_LIMIT, "{page} does not settle");
             tokio::time::sleep(POLL).await;
         }
     }
@@ -272,7 +274,7 @@ async fn sample_run_deploy_predict_monitor() {
         "settings",
     ] {
         window.go(&format!("/{page}")).await;
-        window.settled().await;
+        window.settled(page).await;
         screen.picture(page);
     }
     window.client.close().await.unwrap();
