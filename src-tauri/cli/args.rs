@@ -132,6 +132,21 @@ pub enum Projects {
     Open { path: Option<PathBuf> },
     /// Clone a project from a git URL.
     Clone { url: String, path: PathBuf },
+    /// Bring the commits of the git remote here; files stay as they are.
+    Fetch {
+        #[arg(short, long)]
+        remote: Option<String>,
+    },
+    /// Fetch, and go forward to what the git remote has; merges nothing.
+    Pull {
+        #[arg(short, long)]
+        remote: Option<String>,
+    },
+    /// Send the branch's commits to the git remote.
+    Push {
+        #[arg(short, long)]
+        remote: Option<String>,
+    },
     /// Create the bundled sample `flight-delays`.
     Sample { path: Option<PathBuf> },
     /// Take a project off the list; its folder stays.

@@ -275,6 +275,12 @@ fn transferred(context: &Context, done: &Transferred, verb: &str) -> Done {
             done.skipped.0,
             done.remote
         ));
+        if done.unpushed_commits.0 > 0 {
+            print::talk(&format!(
+                "{} that name data are only here: send them with `lapwing projects push`.",
+                print::counted(done.unpushed_commits.0, "commit")
+            ));
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -174,6 +174,12 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// `1 commit`, `2 commits`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{end}")
+}
+
 /// Local date and time.
 #[must_use]
 pub fn time(at: Timestamp) -> String {

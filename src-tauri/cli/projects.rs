@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use lapwing_app::projects;
 use lapwing_app::wire::{
-    CloneProject, CreateSample, InProject, Nothing, OpenProject, ProjectDetail,
+    CloneProject, CreateSample, ExchangeProject, Exchanged, GitPosition, InProject, Nothing,
+    OpenProject, ProjectDetail,
 };
+use lapwing_core::Report;
 
 use super::args::Projects;
 use super::{Context, Done, print};
@@ -48,6 +50,29 @@ pub fn run(context: &Context, verb: Projects) -> Done {
             )?;
             told(context, &project, "Cloned")
         }
+        Projects::Fetch { remote } => {
+            let done = projects::fetch(app, exchange(context, remote)?)?;
+            context.out.answer(&done, |done| {
+                print::line(&stand(&done.position));
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Projects::Pull { remote } => {
+            let done = projects::pull(app, exchange(context, remote)?)?;
+            context.out.answer(&done, say_pulled)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Projects::Push { remote } => {
+            let done = projects::push(app, exchange(context, remote)?)?;
+            context.out.answer(&done, |done| {
+                let count = commits(done.commits.0);
+                match done.commits.0 {
+                    0 => print::line(&stand(&done.position)),
+                    _ => print::line(&format!("Pushed {count} to {}", place(&done.position))),
+                }
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
         Projects::Sample { path } => {
             let path = path.map(|path| context.path_text(&path));
             let project = projects::create_sample(app, CreateSample { path })?;
@@ -65,6 +90,58 @@ pub fn run(context: &Context, verb: Projects) -> Done {
             })?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+fn exchange(context: &Context, remote: Option<String>) -> Result<ExchangeProject, Report> {
+    Ok(ExchangeProject {
+        project: context.project()?,
+        remote,
+    })
+}
+
+fn say_pulled(done: &Exchanged) {
+    if done.commits.0 == 0 {
+        return print::line(&stand(&done.position));
+    }
+    let from = place(&done.position);
+    print::line(&format!("Pulled {} from {from}", commits(done.commits.0)));
+    if done.data {
+        print::talk("They name other data than before: fetch it with `lapwing data pull`.");
+    }
+}
+
+fn commits(count: u64) -> String {
+    print::counted(count, "commit")
+}
+
+fn place(position: &GitPosition) -> String {
+    let there = position.upstream.as_ref();
+    there.map_or_else(
+        || format!("{}/{}", position.remote, position.branch),
+        Clone::clone,
+    )
+}
+
+fn stand(position: &GitPosition) -> String {
+    let (ahead, behind) = (position.ahead.0, position.behind.0);
+    let branch = &position.branch;
+    let Some(there) = &position.upstream else {
+        return format!(
+            "{branch} is not on {} yet: {} are only here",
+            position.remote,
+            commits(ahead)
+        );
+    };
+    match (ahead, behind) {
+        (0, 0) => format!("{branch} and {there} are the same"),
+        (_, 0) => format!("{branch} is {} ahead of {there}", commits(ahead)),
+        (0, _) => format!("{branch} is {} behind {there}", commits(behind)),
+        _ => format!(
+            "{branch} and {there} went apart: {} only here, {} only there",
+            commits(ahead),
+            commits(behind)
+        ),
     }
 }
 

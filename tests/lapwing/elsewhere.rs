@@ -13,10 +13,10 @@ const BOUND: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 
 /// A machine that ssh reaches: this one, through a server and keys of the test's own.
-struct Machine {
+pub struct Machine {
     server: Child,
-    folder: PathBuf,
-    port: u16,
+    pub folder: PathBuf,
+    pub port: u16,
 }
 
 fn run(program: &str, arguments: &[&str]) {
@@ -25,7 +25,7 @@ fn run(program: &str, arguments: &[&str]) {
 }
 
 impl Machine {
-    fn start(place: &Place) -> Self {
+    pub fn start(place: &Place) -> Self {
         // Its sockets need a short path without spaces.
         let folder = tempfile::Builder::new()
             .prefix("lapwing-sshd")

@@ -15,6 +15,8 @@ mod cut;
 mod edges;
 mod elsewhere;
 mod export;
+#[cfg(unix)]
+mod git_remotes;
 mod hard_use;
 mod place;
 mod registries;

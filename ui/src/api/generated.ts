@@ -312,6 +312,22 @@ export type Edge = {
 /**  Whose file a pipeline is written as. */
 export type Engine = "airflow" | "kubeflow";
 
+export type ExchangeProject = {
+	project: string,
+	/**  The branch's own without one, else `origin`, else the only one. */
+	remote: string | null,
+};
+
+/**  What a fetch, pull or push did. */
+export type Exchanged = {
+	/**  Afterwards. */
+	position: GitPosition,
+	/**  So many went, or came. */
+	commits: Count,
+	/**  What came names other data than before: its content is fetched with `data.pull`. */
+	data: boolean,
+};
+
 export type ExperimentRow = {
 	id: string,
 	name: string,
@@ -384,6 +400,18 @@ export type Found = {
 	detail: string,
 	/**  The path inside the window, e.g. `/runs/0f…`. */
 	route: string,
+};
+
+/**  Where the branch stands against its git remote, as of the last exchange. */
+export type GitPosition = {
+	branch: string,
+	remote: string,
+	/**  `origin/main`; `None` when the branch is not there yet. */
+	upstream: string | null,
+	/**  Commits that are only here. */
+	ahead: Count,
+	/**  Commits that are only there. */
+	behind: Count,
 };
 
 /**  A secret on its way in. It does not print itself. */
@@ -717,6 +745,8 @@ export type ProjectDetail = {
 	commit_message: string | null,
 	/**  Tracked files differ from HEAD. */
 	dirty: boolean,
+	/**  `None` without a branch or a git remote. */
+	git: GitPosition | null,
 	/**  What is wrong with `lapwing.toml`, if anything. */
 	config_error: Report | null,
 };
@@ -1165,6 +1195,8 @@ export type Transferred = {
 	bytes: Count,
 	/**  Already there. */
 	skipped: Count,
+	/**  After a push: commits that name data and are only here. */
+	unpushed_commits: Count,
 };
 
 export type UploadFile = {
@@ -1238,6 +1270,9 @@ export type Commands = {
 	"projects.init": { input: OpenProject; answer: ProjectDetail };
 	"projects.create_sample": { input: CreateSample; answer: ProjectDetail };
 	"projects.clone": { input: CloneProject; answer: ProjectDetail };
+	"projects.fetch": { input: ExchangeProject; answer: Exchanged };
+	"projects.pull": { input: ExchangeProject; answer: Exchanged };
+	"projects.push": { input: ExchangeProject; answer: Exchanged };
 	"projects.trust": { input: InProject; answer: ProjectDetail };
 	"projects.forget": { input: InProject; answer: Nothing };
 	"overview.get": { input: InProject; answer: Overview };
@@ -1318,6 +1353,9 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"projects.init": ["projects"],
 	"projects.create_sample": ["projects"],
 	"projects.clone": ["projects"],
+	"projects.fetch": ["projects"],
+	"projects.pull": ["projects", "data", "pipeline"],
+	"projects.push": ["projects"],
 	"projects.trust": ["projects"],
 	"projects.forget": ["projects"],
 	"overview.get": [],

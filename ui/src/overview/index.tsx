@@ -6,6 +6,7 @@ import { pathTo, useGo } from "../shared/place";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { Button, Page, StateMark, Tag, type Tone } from "../shared/ui";
+import { Git } from "./Git";
 import { Lap } from "./Lap";
 import "./overview.css";
 
@@ -114,6 +115,9 @@ export default function OverviewPage() {
             <code>{overview.data.project.commit}</code>
             <span className="cut">{overview.data.project.commit_message}</span>
             {overview.data.project.dirty ? <Tag tone="stale">uncommitted changes</Tag> : null}
+            {overview.data.project.git ? (
+              <Git project={overview.data.project.path} position={overview.data.project.git} />
+            ) : null}
           </span>
         ) : null
       }

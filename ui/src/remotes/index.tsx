@@ -15,7 +15,7 @@ import { KINDS, originWords } from "./kinds";
 import { SignInDialog } from "./SignInDialog";
 
 /** Kinds that take a user and a secret from us; the others use the keys that are here. */
-const SIGNED: readonly RemoteKind[] = ["mlflow", "oci", "hugging_face", "airflow", "kubeflow"];
+const SIGNED: readonly RemoteKind[] = ["git", "mlflow", "oci", "hugging_face", "airflow", "kubeflow"];
 
 /** The tries of this visit, by name. */
 function useTests(project: string) {
@@ -42,7 +42,7 @@ export default function RemotesPage() {
   const remotes = useCommand("remotes.list", { project });
   const push = useAction("data.push", {
     done: (to) =>
-      `Pushed ${plural(to.files, "file")} (${bytes(to.bytes)}) to ${to.remote}, ${plural(to.skipped, "file")} already there`,
+      `Pushed ${plural(to.files, "file")} (${bytes(to.bytes)}) to ${to.remote}, ${plural(to.skipped, "file")} already there${to.unpushed_commits > 0 ? `. ${plural(to.unpushed_commits, "commit")} that name data are only here: push them on the overview.` : ""}`,
   });
   const pull = useAction("data.pull", {
     done: (from) => `Pulled ${plural(from.files, "file")} (${bytes(from.bytes)}) from ${from.remote}`,

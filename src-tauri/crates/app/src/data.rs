@@ -392,7 +392,12 @@ pub fn profile_words(column: &ColumnProfile) -> Vec<String> {
 /// # Errors
 /// When there is no such remote, or content is missing.
 pub fn push(app: &App, input: TransferData) -> Result<Transferred, Report> {
-    transfer(app, input, lapwing_data::push)
+    let path = input.project.clone();
+    let mut done = transfer(app, input, lapwing_data::push)?;
+    // A reminder: a repository that cannot say it has none.
+    let unpushed = projects::project(&path)?.unpushed_data().unwrap_or(0);
+    done.unpushed_commits = Count(unpushed as u64);
+    Ok(done)
 }
 
 /// Fetches tracked content and stages' outputs, and checks them out.
@@ -431,5 +436,6 @@ fn transfer(app: &App, input: TransferData, work: Transfer) -> Result<Transferre
         files: Count(done.files),
         bytes: Count(done.bytes),
         skipped: Count(done.skipped),
+        unpushed_commits: Count(0),
     })
 }

@@ -10,6 +10,7 @@ pub mod data;
 pub mod deployments;
 pub mod doctor;
 mod error;
+mod exchange;
 mod file;
 pub mod frames;
 pub mod jobs;

@@ -9,9 +9,10 @@ use lapwing_store::projects as table;
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
-    CloneProject, CreateSample, InProject, Nothing, OpenProject, ProjectDetail, ProjectSummary,
+    CloneProject, CreateSample, ExchangeProject, Exchanged, InProject, Nothing, OpenProject,
+    ProjectDetail, ProjectSummary,
 };
-use crate::{App, file, options, sample};
+use crate::{App, exchange, file, options, sample};
 
 /// The absolute path of the project that `folder` lies in.
 ///
@@ -70,6 +71,7 @@ fn detail(app: &App, project: &Project) -> Result<ProjectDetail, Report> {
         commit: head.as_ref().map(|commit| commit.short.clone()),
         commit_message: head.map(|commit| commit.message),
         dirty: project.is_dirty().reported()?,
+        git: project.position().reported()?.map(exchange::wire),
         config_error,
     })
 }
@@ -190,6 +192,30 @@ pub fn clone(app: &App, input: CloneProject) -> Result<ProjectDetail, Report> {
     let project = Project::clone(&input.url, Path::new(&input.path), &|_| {}).reported()?;
     remember(app, &project, false)?;
     detail(app, &project)
+}
+
+/// Brings the commits of the project's git remote here; files stay as they are.
+///
+/// # Errors
+/// When there is no such remote, or it cannot be reached.
+pub fn fetch(app: &App, input: ExchangeProject) -> Result<Exchanged, Report> {
+    exchange::fetch(app, &input)
+}
+
+/// Fetches, and goes forward to what the git remote has.
+///
+/// # Errors
+/// As [`fetch`]; and, with nothing changed, when both sides have commits of their own or a changed file is in the way.
+pub fn pull(app: &App, input: ExchangeProject) -> Result<Exchanged, Report> {
+    exchange::pull(app, &input)
+}
+
+/// Sends the branch's commits to the git remote.
+///
+/// # Errors
+/// As [`fetch`]; and when the remote has commits that are not here, or does not take these.
+pub fn push(app: &App, input: ExchangeProject) -> Result<Exchanged, Report> {
+    exchange::push(app, &input)
 }
 
 /// From now on commands of this project may run.

@@ -50,8 +50,43 @@ pub enum Error {
     Locked(PathBuf),
     #[error("the folder {0} is not empty")]
     NotEmpty(PathBuf),
-    #[error("cannot clone {url}: {reason}")]
-    Clone { url: String, reason: String },
+    #[error("the repository has no git remote `{0}`")]
+    NoGitRemote(String),
+    #[error("the repository has no git remote")]
+    NoGitRemotes,
+    #[error("there are several git remotes: {0}")]
+    ManyGitRemotes(String),
+    #[error("no branch is checked out")]
+    NoBranch,
+    #[error("there is no commit yet")]
+    NoCommit,
+    #[error("`{remote}` has no branch {branch}")]
+    NoUpstream { remote: String, branch: String },
+    #[error(
+        "{branch} and {upstream} went apart: {ahead} commits are only here, {behind} only there"
+    )]
+    Diverged {
+        branch: String,
+        upstream: String,
+        ahead: usize,
+        behind: usize,
+    },
+    #[error("{upstream} has commits that are not here")]
+    Behind { upstream: String },
+    #[error("{files} changed here and would be overwritten")]
+    InTheWay { files: String },
+    #[error("{upstream} does not take these commits: {why}")]
+    Rejected { upstream: String, why: String },
+    #[error("{url} does not let you in")]
+    GitLogin { url: String },
+    #[error("{url} has never been connected to: its host key is not known here")]
+    GitHostKeyUnknown { url: String },
+    #[error("the host key of {url} has changed since the last connection")]
+    GitHostKeyChanged { url: String },
+    #[error("no safe connection to {url} can be made: {why}")]
+    GitCertificate { url: String, why: String },
+    #[error("the git repository {url} cannot be reached: {why}")]
+    Unreached { url: String, why: String },
     #[error("there are more than {0} files to send")]
     TooManyFiles(usize),
     #[error("git: {0}")]
@@ -173,10 +208,74 @@ impl Error {
                 "project.not_empty",
                 "name a folder that does not exist yet",
             ),
-            Self::Clone { .. } => (
+            Self::NoGitRemote(_) => (Code::NotFound, "git.no_remote", "see `git remote -v`"),
+            Self::NoGitRemotes => (
+                Code::NotFound,
+                "git.no_remotes",
+                "add one: `git remote add origin ADDRESS`",
+            ),
+            Self::ManyGitRemotes(_) => {
+                (Code::Invalid, "git.many_remotes", "name one with --remote")
+            }
+            Self::NoBranch => (
+                Code::Conflict,
+                "git.no_branch",
+                "check one out: `git switch BRANCH`",
+            ),
+            Self::NoCommit => (
+                Code::Conflict,
+                "git.no_commit",
+                "commit first: `git commit`, or `lapwing data add PATH -m MESSAGE`",
+            ),
+            Self::NoUpstream { .. } => (
+                Code::NotFound,
+                "git.no_upstream",
+                "send it there with `lapwing projects push`",
+            ),
+            Self::Diverged { .. } => (
+                Code::Conflict,
+                "git.diverged",
+                "nothing was changed; bring them together with `git rebase` or `git merge` and the name of the branch there",
+            ),
+            Self::Behind { .. } => (
+                Code::Conflict,
+                "git.behind",
+                "nothing was sent; fetch them first: `lapwing projects pull`",
+            ),
+            Self::InTheWay { .. } => (
+                Code::Conflict,
+                "git.in_the_way",
+                "nothing was changed; commit your changes, or set them aside with `git stash`",
+            ),
+            Self::Rejected { .. } => (
+                Code::Failed,
+                "git.rejected",
+                "the branch may be protected: push another one and ask for its merge",
+            ),
+            Self::GitLogin { .. } => (
                 Code::Missing,
-                "project.clone",
-                "check the address and your credentials",
+                "git.login",
+                "ssh: the key must be in your agent or in ~/.ssh; https: a credential helper must know it, or `lapwing remotes login NAME --user USER`",
+            ),
+            Self::GitHostKeyUnknown { .. } => (
+                Code::Missing,
+                "git.host_key_unknown",
+                "run `ssh HOST` once, and compare the fingerprint that it shows",
+            ),
+            Self::GitHostKeyChanged { .. } => (
+                Code::Missing,
+                "git.host_key_changed",
+                "somebody may be listening in; ask its administrator before you remove the old key from ~/.ssh/known_hosts",
+            ),
+            Self::GitCertificate { .. } => (
+                Code::Missing,
+                "git.certificate",
+                "if its own authority signed it, add that to this machine's, or name its file in SSL_CERT_FILE",
+            ),
+            Self::Unreached { .. } => (
+                Code::Missing,
+                "git.unreached",
+                "check the address, and whether you may see it",
             ),
             Self::Git(_) => (Code::Failed, "project.git", ""),
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => (

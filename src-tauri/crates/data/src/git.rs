@@ -2,17 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::build::RepoBuilder;
-use git2::{
-    Cred, CredentialType, FetchOptions, ObjectType, RemoteCallbacks, Repository, Signature,
-    StatusOptions,
-};
+use git2::{ObjectType, Repository, Signature, StatusOptions};
 use lapwing_core::Timestamp;
 
-use crate::{Error, Progress, Project, Result};
-
-/// libgit2 asks again after each refusal; a wrong password must not ask for ever.
-const MAX_CREDENTIAL_TRIES: u32 = 5;
+use crate::{Error, Project, Result};
 
 /// One commit, as far as data versions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,91 +233,4 @@ fn user_name() -> String {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) // Unset or not text: the next one.
         .unwrap_or_else(|| "Lapwing".to_owned())
-}
-
-pub(crate) fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
-    let mut tries = 0;
-    let mut keys = ssh_keys().into_iter();
-    let mut callbacks = RemoteCallbacks::new();
-    callbacks.credentials(move |url, user, allowed| {
-        tries += 1;
-        if tries > MAX_CREDENTIAL_TRIES {
-            return Err(git2::Error::from_str("the credentials were refused"));
-        }
-        credentials(url, user, allowed, &mut keys)
-    });
-    callbacks.transfer_progress(|stats| {
-        progress(Progress {
-            what: url.to_owned(),
-            done_bytes: stats.received_objects() as u64,
-            total_bytes: stats.total_objects() as u64,
-        });
-        true
-    });
-    let mut fetch = FetchOptions::new();
-    fetch.remote_callbacks(callbacks);
-    RepoBuilder::new()
-        .fetch_options(fetch)
-        .clone(url, into)
-        .map_err(|error| Error::Clone {
-            url: url.to_owned(),
-            reason: error.message().to_owned(),
-        })?;
-    Ok(())
-}
-
-/// One way to log in over ssh.
-#[derive(Debug, PartialEq, Eq)]
-enum SshKey {
-    Agent,
-    File(PathBuf),
-}
-
-/// The ways that there are here, best first: the agent where one runs, then the usual key files.
-fn ssh_keys() -> Vec<SshKey> {
-    // Asking for an agent that does not run ends the attempt before any key file is tried.
-    let runs = cfg!(windows) || std::env::var_os("SSH_AUTH_SOCK").is_some();
-    let mut keys = Vec::new();
-    if runs {
-        keys.push(SshKey::Agent);
-    }
-    if let Some(home) = std::env::home_dir() {
-        keys.extend(key_files(&home));
-    }
-    keys
-}
-
-fn key_files(home: &Path) -> impl Iterator<Item = SshKey> {
-    ["id_ed25519", "id_rsa"]
-        .map(|name| home.join(".ssh").join(name))
-        .into_iter()
-        .filter(|path| path.is_file())
-        .map(SshKey::File)
-}
-
-/// Agent and key files, then git's credential helper, then whatever the platform offers by itself.
-fn credentials(
-    url: &str,
-    user: Option<&str>,
-    allowed: CredentialType,
-    keys: &mut impl Iterator<Item = SshKey>,
-) -> Result<Cred, git2::Error> {
-    let user = user.unwrap_or("git");
-    if allowed.contains(CredentialType::USERNAME) {
-        return Cred::username(user);
-    }
-    if allowed.contains(CredentialType::SSH_KEY) {
-        return match keys.next() {
-            Some(SshKey::Agent) => Cred::ssh_key_from_agent(user),
-            Some(SshKey::File(path)) => Cred::ssh_key(user, None, &path, None),
-            None => Err(git2::Error::from_str(
-                "no ssh agent and no key in ~/.ssh was accepted; a key with a passphrase needs `ssh-add`",
-            )),
-        };
-    }
-    if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
-        let config = git2::Config::open_default()?;
-        return Cred::credential_helper(&config, url, Some(user));
-    }
-    Cred::default()
 }

@@ -82,7 +82,7 @@ impl Project {
         {
             return Err(Error::NotEmpty(into.to_owned()));
         }
-        crate::git::clone(url, into, progress)?;
+        crate::exchange::clone(url, into, progress)?;
         match Self::open(into) {
             Err(Error::NotDvc(_) | Error::NotRepository(_)) => Self::init(into),
             other => other,

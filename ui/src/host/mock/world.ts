@@ -1,6 +1,7 @@
 // The flight-delays sample as it looks after a few laps.
 import type {
   Commands,
+  Exchanged,
   JobRow,
   LogChunk,
   Overview,
@@ -73,8 +74,14 @@ const project: ProjectDetail = {
   commit: "3f9c2a1",
   commit_message: "Add July's flights",
   dirty: true,
+  git: { branch: "main", remote: "origin", upstream: "origin/main", ahead: 2, behind: 1 },
   config_error: null,
 };
+
+function exchanged(commits: number): Exchanged {
+  const position = { branch: "main", remote: "origin", upstream: "origin/main", ahead: 0, behind: 0 };
+  return { position, commits, data: commits === 1 };
+}
 
 function runRow(index: number): RunRow {
   const next = random(index + 1);
@@ -635,8 +642,11 @@ export const answers: Answers = {
     total_rows: TOTAL,
   }),
   "data.profile": () => profile as never,
-  "data.push": () => ({ remote: "store", files: 9, bytes: 61_400_000, skipped: 3 }),
-  "data.pull": () => ({ remote: "store", files: 1, bytes: 9_530_000, skipped: 11 }),
+  "projects.fetch": () => exchanged(0),
+  "projects.pull": () => exchanged(1),
+  "projects.push": () => exchanged(2),
+  "data.push": () => ({ remote: "store", files: 9, bytes: 61_400_000, skipped: 3, unpushed_commits: 2 }),
+  "data.pull": () => ({ remote: "store", files: 1, bytes: 9_530_000, skipped: 11, unpushed_commits: 0 }),
   "pipeline.get": () => ({
     stages: STAGES,
     edges: [

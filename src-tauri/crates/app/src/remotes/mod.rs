@@ -21,8 +21,9 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 8] = [
+const USEFUL: [RemoteKind; 9] = [
     RemoteKind::Storage,
+    RemoteKind::Git,
     RemoteKind::Mlflow,
     RemoteKind::Oci,
     RemoteKind::Ssh,

@@ -11,7 +11,7 @@ use lapwing_store::remotes as table;
 use crate::error::Reported as _;
 use crate::options::home_folder;
 use crate::wire::RemoteOrigin;
-use crate::{App, projects};
+use crate::{App, exchange, projects};
 
 /// A remote, whoever named it.
 #[derive(Debug, Clone)]
@@ -29,10 +29,20 @@ pub(crate) struct Connection {
 impl Connection {
     /// The name of its credential in the vault: two projects may each have a `store`.
     pub fn key(&self) -> String {
-        match &self.project {
-            Some(project) => format!("{} of {project}", self.name),
-            None => self.name.clone(),
+        Self::key_of(&self.name, self.project())
+    }
+
+    /// The same, of a name.
+    pub fn key_of(name: &str, project: Option<&str>) -> String {
+        match project {
+            Some(project) => format!("{name} of {project}"),
+            None => name.to_owned(),
         }
+    }
+
+    /// The project that names it, where one does.
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_deref()
     }
 
     /// A client of it with the credential that is known.
@@ -91,7 +101,10 @@ fn of_project(project: &str) -> Result<Vec<Connection>, Report> {
         .remotes()
         .into_iter()
         .map(|remote| of(remote.name, RemoteKind::Storage, remote.url, remote.default));
-    Ok(storage.collect())
+    let git = exchange::remotes(&opened)
+        .into_iter()
+        .map(|remote| of(remote.name, RemoteKind::Git, remote.url, false));
+    Ok(storage.chain(git).collect())
 }
 
 fn found() -> Result<Vec<Connection>, Report> {

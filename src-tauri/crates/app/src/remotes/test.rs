@@ -7,9 +7,9 @@ use lapwing_remote::check;
 use lapwing_remote::oci::Registry;
 
 use super::Connection;
-use crate::App;
 use crate::error::Reported as _;
 use crate::wire::RemoteHealth;
+use crate::{App, exchange};
 
 /// A path that nobody keeps anything at: asking for it shows whether one may ask.
 const PROBE: &str = "files/md5/00/lapwing-connection-test";
@@ -73,7 +73,11 @@ fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
             server: connection.machine()?.greet(app)?,
             user: None,
         }),
-        RemoteKind::Git | RemoteKind::Kubernetes => Err(Report::new(
+        RemoteKind::Git => Ok(Answer {
+            server: exchange::greet(app, connection)?,
+            user: None,
+        }),
+        RemoteKind::Kubernetes => Err(Report::new(
             lapwing_core::Code::Missing,
             "remote.no_test",
             format!("a {} cannot be tried yet", connection.kind.title()),

@@ -152,4 +152,6 @@ pub struct Transferred {
     pub bytes: Count,
     /// Already there.
     pub skipped: Count,
+    /// After a push: commits that name data and are only here.
+    pub unpushed_commits: Count,
 }

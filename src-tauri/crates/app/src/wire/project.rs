@@ -40,8 +40,41 @@ pub struct ProjectDetail {
     pub commit_message: Option<String>,
     /// Tracked files differ from HEAD.
     pub dirty: bool,
+    /// `None` without a branch or a git remote.
+    pub git: Option<GitPosition>,
     /// What is wrong with `lapwing.toml`, if anything.
     pub config_error: Option<Report>,
+}
+
+/// Where the branch stands against its git remote, as of the last exchange.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct GitPosition {
+    pub branch: String,
+    pub remote: String,
+    /// `origin/main`; `None` when the branch is not there yet.
+    pub upstream: Option<String>,
+    /// Commits that are only here.
+    pub ahead: Count,
+    /// Commits that are only there.
+    pub behind: Count,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct ExchangeProject {
+    pub project: String,
+    /// The branch's own without one, else `origin`, else the only one.
+    pub remote: Option<String>,
+}
+
+/// What a fetch, pull or push did.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct Exchanged {
+    /// Afterwards.
+    pub position: GitPosition,
+    /// So many went, or came.
+    pub commits: Count,
+    /// What came names other data than before: its content is fetched with `data.pull`.
+    pub data: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]

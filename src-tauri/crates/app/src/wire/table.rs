@@ -15,6 +15,9 @@ macro_rules! command_table {
             "projects.init" => projects::init(OpenProject) -> ProjectDetail, [Projects];
             "projects.create_sample" => projects::create_sample(CreateSample) -> ProjectDetail, [Projects];
             "projects.clone" => projects::clone(CloneProject) -> ProjectDetail, [Projects];
+            "projects.fetch" => projects::fetch(ExchangeProject) -> Exchanged, [Projects];
+            "projects.pull" => projects::pull(ExchangeProject) -> Exchanged, [Projects, Data, Pipeline];
+            "projects.push" => projects::push(ExchangeProject) -> Exchanged, [Projects];
             "projects.trust" => projects::trust(InProject) -> ProjectDetail, [Projects];
             "projects.forget" => projects::forget(InProject) -> Nothing, [Projects];
             "overview.get" => overview::get(InProject) -> Overview, [];
