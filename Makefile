@@ -1,5 +1,6 @@
 # make demo   the whole loop on the bundled sample, with times
 # make test   formatters, lints, type checks and all tests
+# make test-ray  the tests with a real Ray, which takes 1.4 GB of memory
 # make run    the window
 # make dist   the .deb (and the AppImage where its tools can be had), into dist/
 # Each sets up what it needs, below $(LAPWING_CACHE). Tools that are on the machine already are used as they are.
@@ -19,7 +20,7 @@ CLI := cargo build --quiet --no-default-features --bin lapwing
 WINDOW := cargo build --features custom-protocol --bins
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
+.PHONY: help demo test test-ray run dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -37,6 +38,11 @@ run: setup-base setup-window $(UI)
 
 test: check
 	$(WITH) cargo test --workspace --features custom-protocol
+
+# Ray runs in a network namespace of its own, which takes `unshare` and `ip`.
+test-ray: setup-base
+	@$(SETUP)/python.sh peers ray
+	$(WITH) cargo test --no-default-features --test lapwing -- --ignored --nocapture ray::
 
 # Everything that is not a test of behaviour: cheap first, so that a slip is known early.
 check: setup-base setup-window setup-docker setup-cluster setup-peers setup-driver $(UI_PACKAGES)

@@ -36,7 +36,10 @@ fn list(context: &Context) -> Done {
             return print::talk("No jobs yet. Start one with `lapwing run`.");
         }
         let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-        print::table(&["id", "state", "title", "created", "took"], &rows);
+        print::table(
+            &["id", "state", "title", "where", "created", "took", ""],
+            &rows,
+        );
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -50,8 +53,10 @@ fn row(job: &JobRow) -> Vec<String> {
         print::short(job.id.as_str()),
         status_word(job.status).to_owned(),
         job.title.clone(),
+        job.on.clone().unwrap_or_default(),
         print::time(job.created),
         took,
+        job.why.clone().unwrap_or_default(),
     ]
 }
 

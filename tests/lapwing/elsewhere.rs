@@ -121,7 +121,7 @@ json.dump({'rows': len(rows)}, open('metrics.json', 'w'))
 ";
 
 /// Data that git ignores, a stage of shell, and a training script that tracks.
-fn project(place: &Place) -> PathBuf {
+pub fn project(place: &Place) -> PathBuf {
     let folder = place.path("travelling");
     std::fs::create_dir_all(folder.join("data")).unwrap();
     std::fs::write(folder.join("data/rows.csv"), "a,b\n1,2\n3,4\n").unwrap();

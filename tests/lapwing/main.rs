@@ -19,6 +19,8 @@ mod export;
 mod git_remotes;
 mod hard_use;
 mod place;
+#[cfg(target_os = "linux")]
+mod ray;
 mod registries;
 mod remotes;
 mod the_loop;

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp
+# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp | ray
 #   tools      uv, ruff and ONNX Runtime's shared library
 #   peers      the real mlflow, dvc, scikit-learn, … of peers.txt
 #   evidently  the real Evidently
 #   airflow    the real Airflow
 #   kfp        the real Kubeflow Pipelines SDK
+#   ray        the real Ray, for `make test-ray`
 . "$(dirname "$0")/common.sh"
 
 UV=0.13.9
@@ -45,7 +46,7 @@ environment() { # name
 for name in "$@"; do
   case $name in
     tools) tools ;;
-    peers | evidently | airflow | kfp) environment "$name" ;;
+    peers | evidently | airflow | kfp | ray) environment "$name" ;;
     *) fail "no such environment: $name" ;;
   esac
 done

@@ -435,6 +435,10 @@ export type JobRow = {
 	status: JobStatus,
 	/**  `exit code 1`, `killed by signal 9`, `out of memory`. */
 	outcome: string | null,
+	/**  What it waits for, is being done for it, or why nothing is heard of it: only while it goes on. */
+	why: string | null,
+	/**  The remote that it runs on. */
+	on: string | null,
 	target: Target,
 	project: string | null,
 	run_id: RunId | null,

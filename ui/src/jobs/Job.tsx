@@ -40,7 +40,10 @@ export function Job({ id }: { id: string }) {
                 Started <Time at={known.started ?? known.created} />
               </span>
               <span>Took {duration(jobTime(known, now))}</span>
-              <span>{known.target === "docker" ? "In Docker" : "As a process"}</span>
+              <span>
+                {known.on ? `On ${known.on}` : known.target === "docker" ? "In Docker" : "As a process"}
+              </span>
+              {known.why ? <span className="state-stale">{known.why}</span> : null}
               {known.outcome ? (
                 <span className={`state-${JOB[known.status].tone}`}>{known.outcome}</span>
               ) : null}

@@ -31,7 +31,7 @@ function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {
       cell: (row) => (
         <span className="line" title={row.title}>
           <span className="cut">{row.title}</span>
-          {row.target === "docker" ? <Tag>Docker</Tag> : null}
+          {row.on ? <Tag>{row.on}</Tag> : row.target === "docker" ? <Tag>Docker</Tag> : null}
         </span>
       ),
       order: (row) => row.title,
@@ -47,7 +47,11 @@ function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {
       key: "outcome",
       title: "Outcome",
       width: "minmax(88px, 1fr)",
-      cell: (row) => <span className="quiet">{row.outcome}</span>,
+      cell: (row) => (
+        <span className="quiet cut" title={row.why ?? row.outcome ?? undefined}>
+          {row.outcome ?? row.why}
+        </span>
+      ),
     },
     {
       key: "project",

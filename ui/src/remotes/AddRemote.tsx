@@ -10,10 +10,10 @@ import { KINDS } from "./kinds";
 import { NOBODY, SignInFields } from "./SignInFields";
 
 /** Only what a person may choose: git keeps its own remotes. */
-const CHOICES: RemoteKind[] = ["storage", "mlflow", "oci", "ssh", "slurm", "docker"];
+const CHOICES: RemoteKind[] = ["storage", "mlflow", "oci", "ssh", "slurm", "docker", "ray"];
 
 /** Kinds that take a user and a secret from us. */
-const REGISTRIES: readonly RemoteKind[] = ["mlflow", "oci"];
+const REGISTRIES: readonly RemoteKind[] = ["mlflow", "oci", "ray"];
 
 const PLACEHOLDERS: Partial<Record<RemoteKind, string>> = {
   storage: "/mnt/share/dvc",
@@ -22,6 +22,7 @@ const PLACEHOLDERS: Partial<Record<RemoteKind, string>> = {
   ssh: "ssh://ada@gpu-box",
   slurm: "slurm://ada@login.cluster.example.org",
   docker: "ssh://ada@docker-host",
+  ray: "http://ray.example.org:8265",
 };
 
 export function AddRemote({

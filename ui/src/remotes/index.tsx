@@ -15,7 +15,7 @@ import { KINDS, originWords } from "./kinds";
 import { SignInDialog } from "./SignInDialog";
 
 /** Kinds that take a user and a secret from us; the others use the keys that are here. */
-const SIGNED: readonly RemoteKind[] = ["git", "mlflow", "oci", "hugging_face", "airflow", "kubeflow"];
+const SIGNED: readonly RemoteKind[] = ["git", "mlflow", "oci", "hugging_face", "ray", "airflow", "kubeflow"];
 
 /** The tries of this visit, by name. */
 function useTests(project: string) {

@@ -17,7 +17,12 @@ pub(crate) struct Owner {
     pub project: Option<String>,
     pub run_id: Option<String>,
     pub stage: Option<String>,
+    /// The remote that it runs on.
+    pub on: Option<String>,
 }
+
+/// In front of a remote's name, where a word for a place here would stand.
+const ON: &str = "on ";
 
 /// Starts a job under a supervisor of its own and remembers it.
 pub(crate) fn start(app: &App, spec: &JobSpec, owner: Owner) -> Result<(), Report> {
@@ -29,7 +34,10 @@ pub(crate) fn start(app: &App, spec: &JobSpec, owner: Owner) -> Result<(), Repor
     let row = table::Job {
         id: spec.id.clone(),
         title: spec.title.clone(),
-        target: target_word(target).to_owned(),
+        target: match owner.on {
+            Some(name) => format!("{ON}{name}"),
+            None => target_word(target).to_owned(),
+        },
         project: owner.project,
         run_id: owner.run_id,
         stage: owner.stage,
@@ -77,7 +85,12 @@ pub(crate) fn refresh(app: &App, id: &JobId) -> Result<JobRow, Report> {
     if now != row {
         table::put(app.store(), now.clone()).reported()?;
     }
-    Ok(shown(now))
+    let mut shown = shown(now);
+    shown.why = match state {
+        JobState::Queued { why, .. } | JobState::Running { why, .. } => why,
+        JobState::Ended(_) => None,
+    };
+    Ok(shown)
 }
 
 fn is_young(row: &table::Job) -> bool {
@@ -162,6 +175,8 @@ fn shown(row: table::Job) -> JobRow {
         title: row.title,
         status: parse_status(&row.status),
         outcome: row.outcome,
+        why: None,
+        on: row.target.strip_prefix(ON).map(str::to_owned),
         target: parse_target(&row.target),
         project: row.project,
         // A run id that does not parse was never one of ours.

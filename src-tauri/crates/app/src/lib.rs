@@ -110,6 +110,11 @@ impl App {
         inner.vault.get_or_init(open)
     }
 
+    /// Whether the keychain may be used.
+    pub(crate) fn keychain(&self) -> bool {
+        self.inner.keychain
+    }
+
     /// Runs async work of the layers below to its end. Only called on threads that may block.
     pub(crate) fn block_on<F: Future>(&self, work: F) -> Result<F::Output, Report> {
         Ok(self.runtime()?.block_on(work))

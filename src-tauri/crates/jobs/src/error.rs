@@ -74,6 +74,14 @@ pub enum Error {
     There { host: String, said: String },
     #[error("the path `{0}` cannot travel to another machine")]
     BadPath(String),
+    #[error("the cluster does not take a package of {size} ({said}); the largest files: {largest}")]
+    PackageTooLarge {
+        size: String,
+        said: String,
+        largest: String,
+    },
+    #[error("{0}")]
+    Remote(#[from] lapwing_remote::Error),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -149,6 +157,9 @@ impl Error {
             Self::There { .. } => Report::new(Code::Failed, "ssh.failed", text),
             Self::BadPath(_) => Report::new(Code::Invalid, "ssh.bad_path", text)
                 .hint("rename it: no line break, and nothing outside of the project"),
+            Self::PackageTooLarge { .. } => Report::new(Code::Invalid, "ray.too_large", text)
+                .hint("leave them out of the stage's deps and let it read them from shared storage, or ignore them with git"),
+            Self::Remote(error) => error.report(),
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 Report::new(Code::Failed, "job.disk_full", text).hint("make room and try again")
             }

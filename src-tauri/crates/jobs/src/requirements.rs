@@ -44,6 +44,22 @@ pub(crate) fn flat(file: &Path) -> Result<(String, String)> {
     Ok((requirements, constraints))
 }
 
+/// A requirements file as lines for an installer that takes no files: each package once, without comments. What the file names
+/// with `-c` bounds packages that may not be wanted at all, and is left out.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn lines(file: &Path) -> Result<Vec<String>> {
+    let (requirements, _) = flat(file)?;
+    let bare = requirements
+        .lines()
+        .map(|line| line.split(" #").next().unwrap_or_default().trim());
+    Ok(bare
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect())
+}
+
 #[derive(Default)]
 struct Flat {
     seen: Vec<PathBuf>,

@@ -7,6 +7,7 @@ use lapwing_core::JobId;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::RemoteDockerSpec;
+use crate::ray::RaySpec;
 use crate::slurm::SlurmSpec;
 use crate::ssh::Host;
 use crate::{Result, requirements};
@@ -32,7 +33,7 @@ impl JobSpec {
     pub(crate) fn is_remote(&self) -> bool {
         matches!(
             self.target,
-            Target::Ssh(_) | Target::Slurm(_) | Target::RemoteDocker(_)
+            Target::Ssh(_) | Target::Slurm(_) | Target::RemoteDocker(_) | Target::Ray(_)
         )
     }
 
@@ -56,6 +57,7 @@ pub enum Target {
     RemoteDocker(RemoteDockerSpec),
     Ssh(RemoteSpec),
     Slurm(SlurmSpec),
+    Ray(RaySpec),
 }
 
 /// A command on another machine, and what travels there and back.

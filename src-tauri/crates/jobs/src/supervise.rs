@@ -8,7 +8,7 @@ use crate::docker::Place;
 use crate::folder::Folder;
 use crate::spec::Target;
 use crate::state::{Ended, JobState, Outcome, Started};
-use crate::{Error, Result, detached, docker, process, ssh};
+use crate::{Error, Result, detached, docker, process, ray, ssh};
 
 /// Supervises the job in `folder`: the body of the hidden command `__supervise`.
 ///
@@ -32,6 +32,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Target::RemoteDocker(away) => docker::run_job(&folder, &spec, &Place::away(away)),
         Target::Ssh(remote) => ssh::run_job(&folder, &spec, remote, None),
         Target::Slurm(slurm) => ssh::run_job(&folder, &spec, &slurm.remote, Some(slurm)),
+        Target::Ray(cluster) => ray::run_job(&folder, &spec, cluster),
     };
     let started = match folder.read(&folder.state())? {
         Some(JobState::Running { started, .. }) => Some(started),
@@ -64,6 +65,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Target::RemoteDocker(away) => docker::discard(&folder, &spec, Place::away(away)),
         Target::Ssh(remote) => ssh::discard(&folder, &spec, remote),
         Target::Slurm(slurm) => ssh::discard(&folder, &spec, &slurm.remote),
+        Target::Ray(cluster) => ray::discard(&folder, &spec, cluster),
     }
     Ok(())
 }

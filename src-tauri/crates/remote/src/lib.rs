@@ -15,6 +15,7 @@ mod found;
 pub mod kubeflow;
 pub mod mlflow;
 pub mod oci;
+pub mod ray;
 mod secret;
 mod storage;
 mod webhook;

@@ -6,6 +6,7 @@
 mod artifacts;
 mod downsample;
 mod error;
+mod file_store;
 mod filter;
 mod guard;
 mod import;

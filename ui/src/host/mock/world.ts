@@ -218,6 +218,8 @@ function job(
     title,
     status: state,
     outcome: state === "failed" ? "exit code 1" : null,
+    why: null,
+    on: null,
     target: "process",
     project: PROJECT,
     run_id: null,

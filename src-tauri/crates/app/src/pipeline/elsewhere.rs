@@ -8,6 +8,7 @@ use lapwing_data::{Project, UploadList};
 use lapwing_jobs::{Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target};
 use lapwing_pipeline::{Pipeline, Stage};
 
+use super::ray;
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::remotes::{Connection, Machine, connection};
@@ -29,7 +30,7 @@ impl Elsewhere {
     pub fn named(app: &App, project: &Project, name: &str) -> Result<Self, Report> {
         let root = project.root().display().to_string();
         let connection = connection(app, Some(&root), name)?;
-        let machine = connection.machine()?;
+        let machine = connection.machine(app)?;
         Ok(Self {
             connection,
             machine,
@@ -41,6 +42,14 @@ impl Elsewhere {
         self.machine.greet(app)
     }
 
+    /// What the machine calls this one, where it reports over the network and not through the connection.
+    pub fn reach(&self) -> Option<String> {
+        match self.machine {
+            Machine::Ray(_) => self.connection.option(ray::REACH),
+            Machine::Ssh(_) | Machine::Slurm(_) | Machine::Docker(_) => None,
+        }
+    }
+
     /// True where a container runs, which needs an image.
     pub fn needs_image(&self) -> bool {
         matches!(self.machine, Machine::Docker(_))
@@ -49,13 +58,14 @@ impl Elsewhere {
     /// A stage as a job there.
     pub fn target(
         &self,
+        app: &App,
         project: &Project,
         config: &Config,
         stage: &Stage,
         image: Option<Image>,
     ) -> Result<Target, Report> {
         let files = files(project, stage)?;
-        let outputs = stage.outs.iter().map(|out| out.path.clone()).collect();
+        let outputs = outputs(stage);
         let root = project.root().to_owned();
         match &self.machine {
             Machine::Docker(engine) => Ok(Target::RemoteDocker(RemoteDockerSpec {
@@ -81,28 +91,14 @@ impl Elsewhere {
                 }
                 Ok(Target::Ssh(remote))
             }
+            Machine::Ray(_) => ray::target(app, &self.connection, project, config, stage),
         }
     }
 
     /// What the queue is asked for: by the stage, else by the connection, else the cluster's own default.
     fn queued(&self, remote: RemoteSpec, stage: &Stage) -> Result<SlurmSpec, Report> {
-        let asked = |key: &str| setting(stage, key).or_else(|| self.connection.option(key));
-        let number = |key: &str| -> Result<Option<u64>, Report> {
-            let Some(text) = asked(key) else {
-                return Ok(None);
-            };
-            text.parse().map(Some).map_err(|_| {
-                Report::new(
-                    Code::Invalid,
-                    "run.resources",
-                    format!(
-                        "`{key}` of stage `{}` is `{text}`, which is no number",
-                        stage.address
-                    ),
-                )
-                .hint("write it under `meta: {lapwing: …}` in dvc.yaml, or as `-o` of the remote")
-            })
-        };
+        let asked = |key: &str| asked(&self.connection, stage, key);
+        let number = |key: &str| number::<u64>(&self.connection, stage, key);
         let cpus = number("cpus")?.and_then(|cpus| u32::try_from(cpus).ok()); // More than any machine has: the cluster's default.
         Ok(SlurmSpec {
             partition: asked("partition"),
@@ -115,6 +111,33 @@ impl Elsewhere {
             ..SlurmSpec::new(remote)
         })
     }
+}
+
+/// What a stage asks for, or else its connection.
+fn asked(connection: &Connection, stage: &Stage, key: &str) -> Option<String> {
+    setting(stage, key).or_else(|| connection.option(key))
+}
+
+/// The same, as a number.
+pub(super) fn number<T: std::str::FromStr>(
+    connection: &Connection,
+    stage: &Stage,
+    key: &str,
+) -> Result<Option<T>, Report> {
+    let Some(text) = asked(connection, stage, key) else {
+        return Ok(None);
+    };
+    text.parse().map(Some).map_err(|_| {
+        Report::new(
+            Code::Invalid,
+            "run.resources",
+            format!(
+                "`{key}` of stage `{}` is `{text}`, which is no number",
+                stage.address
+            ),
+        )
+        .hint("write it under `meta: {lapwing: …}` in dvc.yaml, or as `-o` of the remote")
+    })
 }
 
 /// A word or number that a stage says about where it runs.
@@ -146,8 +169,13 @@ fn environment(project: &Project, config: &Config, files: &[String]) -> Option<R
     })
 }
 
+/// What comes home.
+pub(super) fn outputs(stage: &Stage) -> Vec<String> {
+    stage.outs.iter().map(|out| out.path.clone()).collect()
+}
+
 /// What a stage's job takes along: the code as git would keep it, and the data that the stage reads.
-fn files(project: &Project, stage: &Stage) -> Result<Vec<String>, Report> {
+pub(super) fn files(project: &Project, stage: &Stage) -> Result<Vec<String>, Report> {
     let list = lapwing_data::upload_list(project, &inputs(project, &[stage])).reported()?;
     if let Some(missing) = list.missing.first() {
         return Err(Report::new(

@@ -5,6 +5,7 @@
 mod elsewhere;
 mod export;
 mod follow;
+mod ray;
 mod record;
 mod runner;
 mod start;

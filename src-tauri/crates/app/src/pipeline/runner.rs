@@ -13,7 +13,7 @@ use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{Guard, RunStatus, router};
 
 use super::elsewhere::{self, Elsewhere};
-use super::{record, start};
+use super::{ray, record, start};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::jobs::Owner;
@@ -31,6 +31,8 @@ struct Run<'a> {
     /// Machines elsewhere by name, each looked up once.
     elsewhere: BTreeMap<String, Elsewhere>,
     tracking: Endpoint,
+    /// The same server where machines elsewhere can reach it, by the name that they have for this machine.
+    reached: BTreeMap<String, Endpoint>,
 }
 
 /// Where stages run.
@@ -42,6 +44,7 @@ enum Place {
 }
 
 /// The tracking server of this run.
+#[derive(Clone)]
 struct Endpoint {
     url: String,
     token: String,
@@ -130,6 +133,7 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
         place,
         elsewhere: BTreeMap::new(),
         tracking,
+        reached: BTreeMap::new(),
     })
 }
 
@@ -162,10 +166,15 @@ fn serve(app: &App, target: Target) -> Result<Endpoint, Report> {
         Target::Process => std::net::IpAddr::from([127, 0, 0, 1]),
         Target::Docker => app.block_on(docker::bridge_gateway())?.reported()?,
     };
+    serve_at(app, host, &host.to_string())
+}
+
+/// The same on an address of this machine, for clients who call it `name`.
+fn serve_at(app: &App, host: std::net::IpAddr, name: &str) -> Result<Endpoint, Report> {
     let token = format!("{}{}", RunId::random(), RunId::random());
     let guard = Guard {
         token: Some(token.clone()),
-        hosts: [host.to_string()].into(),
+        hosts: [name.to_owned()].into(),
         ..Guard::default()
     };
     let routes = router(app.tracking().clone(), guard);
@@ -179,7 +188,8 @@ fn serve(app: &App, target: Target) -> Result<Endpoint, Report> {
     let listener = app
         .block_on(tokio::net::TcpListener::bind(SocketAddr::new(host, 0)))?
         .map_err(failed)?;
-    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+    let port = listener.local_addr().map_err(failed)?.port();
+    let url = format!("http://{name}:{port}");
     app.runtime()?.spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::error!(%error, "the run's tracking server ended");
@@ -234,11 +244,13 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
 fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
     let target = target(run, stage)?;
     lapwing_pipeline::prepare(&run.project, stage).reported()?;
-    let spec = spec(run, stage, target);
+    let tracking = tracking(run, stage)?;
+    let spec = spec(run, stage, target, tracking);
     let owner = Owner {
         project: Some(run.input.project.clone()),
         run_id: Some(run.id.to_string()),
         stage: Some(stage.address.clone()),
+        on: named(run, stage),
     };
     jobs::start(run.app, &spec, owner)?;
     let ended = run
@@ -247,6 +259,7 @@ fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Repo
         .reported()?;
     jobs::refresh(run.app, &spec.id)?;
     record::log(run.app, &run.id, stage, &spec.id)?;
+    ray::tracked(run.app, &run.id, &spec.id)?;
     match ended.outcome {
         Outcome::Succeeded => {
             lapwing_pipeline::commit(&run.project, stage, &mut |_| {}).reported()?;
@@ -261,16 +274,32 @@ fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Repo
     }
 }
 
-fn spec(run: &Run<'_>, stage: &Stage, target: lapwing_jobs::Target) -> JobSpec {
+/// The server that a stage reports to: one on the network, with its token, only where the user named an address for it.
+fn tracking(run: &mut Run<'_>, stage: &Stage) -> Result<Endpoint, Report> {
+    let named = named(run, stage).and_then(|name| run.elsewhere.get(&name)?.reach());
+    let Some(name) = named else {
+        return Ok(run.tracking.clone());
+    };
+    if let Some(known) = run.reached.get(&name) {
+        return Ok(known.clone());
+    }
+    // A name, or an address that a router passes on, is none of this machine's own.
+    let every = std::net::IpAddr::from([0, 0, 0, 0]);
+    let endpoint = match name.parse() {
+        Ok(own) => serve_at(run.app, own, &name).or_else(|_| serve_at(run.app, every, &name))?,
+        Err(_) => serve_at(run.app, every, &name)?,
+    };
+    run.reached.insert(name, endpoint.clone());
+    Ok(endpoint)
+}
+
+fn spec(run: &Run<'_>, stage: &Stage, target: lapwing_jobs::Target, tracking: Endpoint) -> JobSpec {
     let root = run.project.root();
     let mut env: BTreeMap<String, String> = lapwing_pipeline::stage_env(root, stage)
         .into_iter()
         .collect();
-    env.insert("MLFLOW_TRACKING_URI".to_owned(), run.tracking.url.clone());
-    env.insert(
-        "MLFLOW_TRACKING_TOKEN".to_owned(),
-        run.tracking.token.clone(),
-    );
+    env.insert("MLFLOW_TRACKING_URI".to_owned(), tracking.url);
+    env.insert("MLFLOW_TRACKING_TOKEN".to_owned(), tracking.token);
     env.insert("MLFLOW_RUN_ID".to_owned(), run.id.to_string());
     // Nobody else is told what is trained here.
     env.insert("MLFLOW_DISABLE_TELEMETRY".to_owned(), "true".to_owned());
@@ -300,11 +329,15 @@ fn spec(run: &Run<'_>, stage: &Stage, target: lapwing_jobs::Target) -> JobSpec {
     }
 }
 
+/// The machine elsewhere that a stage runs on: the command's, else its own.
+fn named(run: &Run<'_>, stage: &Stage) -> Option<String> {
+    run.input.on.clone().or_else(|| elsewhere::wanted(stage))
+}
+
 /// Where a stage runs: where the command says, else where the stage says, else here.
 fn target(run: &mut Run<'_>, stage: &Stage) -> Result<lapwing_jobs::Target, Report> {
     const GIB: f64 = 1_073_741_824.0;
-    let named = run.input.on.clone().or_else(|| elsewhere::wanted(stage));
-    if let Some(name) = named {
+    if let Some(name) = named(run, stage) {
         return target_on(run, stage, &name);
     }
     Ok(match &run.place {
@@ -336,7 +369,7 @@ fn target_on(run: &mut Run<'_>, stage: &Stage, name: &str) -> Result<lapwing_job
         .needs_image()
         .then(|| image(&run.project, &run.config))
         .transpose()?;
-    machine.target(&run.project, &run.config, stage, image)
+    machine.target(run.app, &run.project, &run.config, stage, image)
 }
 
 fn path_with(bin: &std::path::Path) -> String {

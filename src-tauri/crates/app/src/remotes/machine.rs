@@ -2,6 +2,7 @@
 
 use lapwing_core::{Code, RemoteKind, Report};
 use lapwing_jobs::{DockerHost, Host, SshHost};
+use lapwing_remote::Client;
 
 use super::Connection;
 use crate::App;
@@ -13,6 +14,7 @@ pub(crate) enum Machine {
     Ssh(Host),
     Slurm(Host),
     Docker(DockerHost),
+    Ray(Client),
 }
 
 impl Connection {
@@ -20,7 +22,7 @@ impl Connection {
     ///
     /// # Errors
     /// When nothing does, or the address or a setting cannot be used.
-    pub fn machine(&self) -> Result<Machine, Report> {
+    pub fn machine(&self, app: &App) -> Result<Machine, Report> {
         match self.kind {
             RemoteKind::Ssh => Ok(Machine::Ssh(Host::Ssh(self.ssh_host()?))),
             RemoteKind::Slurm => Ok(Machine::Slurm(match self.authority() {
@@ -30,13 +32,13 @@ impl Connection {
                 _ => Host::Ssh(self.ssh_host()?),
             })),
             RemoteKind::Docker => Ok(Machine::Docker(self.engine()?)),
+            RemoteKind::Ray => Ok(Machine::Ray(self.client(app)?)),
             RemoteKind::Storage
             | RemoteKind::Git
             | RemoteKind::Mlflow
             | RemoteKind::HuggingFace
             | RemoteKind::Oci
             | RemoteKind::Kubernetes
-            | RemoteKind::Ray
             | RemoteKind::Airflow
             | RemoteKind::Kubeflow => Err(Report::new(
                 Code::Invalid,
@@ -47,7 +49,7 @@ impl Connection {
                     self.kind.title()
                 ),
             )
-            .hint("name an ssh host, a Slurm cluster or a Docker host; `lapwing remotes list` shows them")),
+            .hint("name an ssh host, a Slurm or Ray cluster or a Docker host; `lapwing remotes list` shows them")),
         }
     }
 
@@ -119,6 +121,9 @@ impl Machine {
                 let version = app.block_on(engine.ping())?.reported()?;
                 Ok(format!("Docker {version}"))
             }
+            Self::Ray(client) => app
+                .block_on(lapwing_jobs::ray::greet(client.clone()))?
+                .reported(),
             Self::Ssh(host) => {
                 let machine = lapwing_jobs::ssh::greet(host).reported()?;
                 let uv = machine.uv.unwrap_or_else(|| "without uv".to_owned());

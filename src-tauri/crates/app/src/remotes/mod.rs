@@ -21,7 +21,7 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 9] = [
+const USEFUL: [RemoteKind; 10] = [
     RemoteKind::Storage,
     RemoteKind::Git,
     RemoteKind::Mlflow,
@@ -29,6 +29,7 @@ const USEFUL: [RemoteKind; 9] = [
     RemoteKind::Ssh,
     RemoteKind::Slurm,
     RemoteKind::Docker,
+    RemoteKind::Ray,
     RemoteKind::Airflow,
     RemoteKind::Kubeflow,
 ];

@@ -70,7 +70,7 @@ fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
             })
         }
         RemoteKind::Docker | RemoteKind::Ssh | RemoteKind::Slurm => Ok(Answer {
-            server: connection.machine()?.greet(app)?,
+            server: connection.machine(app)?.greet(app)?,
             user: None,
         }),
         RemoteKind::Git => Ok(Answer {

@@ -112,6 +112,10 @@ pub struct JobRow {
     pub status: JobStatus,
     /// `exit code 1`, `killed by signal 9`, `out of memory`.
     pub outcome: Option<String>,
+    /// What it waits for, is being done for it, or why nothing is heard of it: only while it goes on.
+    pub why: Option<String>,
+    /// The remote that it runs on.
+    pub on: Option<String>,
     pub target: Target,
     pub project: Option<String>,
     pub run_id: Option<RunId>,

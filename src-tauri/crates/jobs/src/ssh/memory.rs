@@ -13,6 +13,9 @@ pub(crate) struct Memory {
     pub greeted: bool,
     /// The command may run from now on. Its log begins at this byte of ours.
     pub log_start: Option<u64>,
+    /// A cluster has said that it has the job: one that it does not know any more is lost.
+    #[serde(default)]
+    pub submitted: bool,
     /// Ports there that lead to ports here: the command's environment names them.
     #[serde(default)]
     pub tunnels: BTreeMap<u16, u16>,

@@ -11,6 +11,8 @@ mod docker_away;
 mod environment;
 mod process;
 #[cfg(target_os = "linux")]
+mod ray;
+#[cfg(target_os = "linux")]
 mod slurm;
 #[cfg(target_os = "linux")]
 mod slurmd;

@@ -9,4 +9,5 @@ mod client;
 mod credentials;
 mod engines;
 mod found;
+mod ray;
 mod storage;

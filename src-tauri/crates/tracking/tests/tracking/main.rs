@@ -4,6 +4,7 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
+mod file_store;
 mod guard;
 mod mlflow_client;
 mod refusals;

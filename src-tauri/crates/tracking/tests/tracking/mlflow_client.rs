@@ -3,7 +3,7 @@ use std::process::Command;
 
 use crate::Server;
 
-fn python(server: &Server, env: &[(&str, &str)], script: &str) -> String {
+pub fn python(server: &Server, env: &[(&str, &str)], script: &str) -> String {
     let peers = std::env::var_os("LAPWING_TEST_PEERS")
         .expect("LAPWING_TEST_PEERS names the peers' venv: run `make test`");
     let output = Command::new(PathBuf::from(peers).join("bin/python"))

@@ -1,0 +1,59 @@
+//! Stages on a Ray cluster: what is submitted, and what they tracked when nothing there could reach this machine.
+
+use lapwing_core::{JobId, Report, RunId};
+use lapwing_data::Project;
+use lapwing_jobs::ray::{Kept, Tracking};
+use lapwing_jobs::{RaySpec, Target};
+use lapwing_pipeline::Stage;
+
+use super::elsewhere::{files, number, outputs};
+use crate::App;
+use crate::config::Config;
+use crate::error::Reported as _;
+use crate::remotes::Connection;
+
+/// The setting of the remote: the address that this machine has for the cluster. Without it nothing here listens to the network.
+pub(super) const REACH: &str = "reach";
+
+/// A stage as a job there. Packages come from the project's requirements file.
+pub(super) fn target(
+    app: &App,
+    connection: &Connection,
+    project: &Project,
+    config: &Config,
+    stage: &Stage,
+) -> Result<Target, Report> {
+    let named = config.environment.requirements.as_deref();
+    let requirements = project.root().join(named.unwrap_or("requirements.txt"));
+    let pip = if requirements.is_file() {
+        lapwing_jobs::requirement_lines(&requirements).reported()?
+    } else {
+        Vec::new()
+    };
+    Ok(Target::Ray(RaySpec {
+        credential: Some(Kept {
+            workspace: app.workspace().root().to_owned(),
+            keychain: app.keychain(),
+            name: connection.key(),
+        }),
+        files: files(project, stage)?,
+        outputs: outputs(stage),
+        pip,
+        cpus: number(connection, stage, "cpus")?,
+        gpus: number(connection, stage, "gpus")?,
+        memory_mib: number(connection, stage, "memory_mib")?,
+        tracking: match connection.option(REACH) {
+            Some(_) => Tracking::Direct,
+            None => Tracking::Files,
+        },
+        ..RaySpec::new(connection.address.clone(), project.root().to_owned())
+    }))
+}
+
+/// Takes into the run what a stage's job left as MLflow's files.
+pub(super) fn tracked(app: &App, run_id: &RunId, job: &JobId) -> Result<(), Report> {
+    match lapwing_jobs::tracked_files(app.workspace(), job) {
+        Some(folder) => app.tracking().import_files(run_id, &folder).reported(),
+        None => Ok(()),
+    }
+}
