@@ -92,7 +92,7 @@ setup-cluster:
 	@$(SETUP)/packages.sh registry
 
 setup-peers:
-	@$(SETUP)/python.sh peers evidently airflow kfp
+	@$(SETUP)/python.sh peers evidently airflow kfp huggingface
 
 setup-driver: setup-base
 	@$(SETUP)/driver.sh

@@ -43,6 +43,11 @@ impl Cut {
         self.passed.load(Ordering::SeqCst)
     }
 
+    /// Whether it was cut since it was mended last.
+    pub fn happened(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < 0
+    }
+
     pub fn mend(&self) {
         self.left.store(i64::MAX / 2, Ordering::SeqCst);
     }

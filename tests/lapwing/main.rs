@@ -18,6 +18,7 @@ mod export;
 #[cfg(unix)]
 mod git_remotes;
 mod hard_use;
+mod hugging_face;
 mod place;
 #[cfg(target_os = "linux")]
 mod ray;

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp | ray
+# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp | huggingface | ray
 #   tools      uv, ruff and ONNX Runtime's shared library
 #   peers      the real mlflow, dvc, scikit-learn, … of peers.txt
 #   evidently  the real Evidently
 #   airflow    the real Airflow
 #   kfp        the real Kubeflow Pipelines SDK
+#   huggingface  the real client of the Hugging Face Hub
 #   ray        the real Ray, for `make test-ray`
 . "$(dirname "$0")/common.sh"
 
@@ -46,7 +47,7 @@ environment() { # name
 for name in "$@"; do
   case $name in
     tools) tools ;;
-    peers | evidently | airflow | kfp | ray) environment "$name" ;;
+    peers | evidently | airflow | kfp | huggingface | ray) environment "$name" ;;
     *) fail "no such environment: $name" ;;
   esac
 done

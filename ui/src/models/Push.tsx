@@ -22,6 +22,7 @@ export function PushDialog({
 }) {
   const [project] = useProject();
   const [chosen, setChosen] = useState("");
+  const [called, setCalled] = useState("");
   const [alias, setAlias] = useState("");
   const remotes = useCommand("remotes.list", { project }, { enabled: open });
   const push = useAction("models.push", {
@@ -40,7 +41,7 @@ export function PushDialog({
       project,
       model: `${name}/${version}`,
       remote: remote.name,
-      name: null,
+      name: called.trim() || null,
       alias: alias.trim() || null,
     });
   return (
@@ -61,7 +62,7 @@ export function PushDialog({
         {() =>
           there.length === 0 ? (
             <p>
-              No registry is known yet. Add an MLflow server or an OCI registry under{" "}
+              No registry is known yet. Add an MLflow server, the Hugging Face Hub or an OCI registry under{" "}
               <To to="/remotes">Remotes</To>.
             </p>
           ) : (
@@ -76,6 +77,21 @@ export function PushDialog({
                     <option key={row.name}>{row.name}</option>
                   ))}
                 </select>
+              </Field>
+              <Field
+                label="Name there"
+                hint={
+                  remote?.kind === "hugging_face"
+                    ? "OWNER/NAME; without an owner it is yours. A new repository is private."
+                    : "Empty takes the name it has here."
+                }
+              >
+                <input
+                  className="input mono"
+                  value={called}
+                  placeholder={name}
+                  onChange={(event) => setCalled(event.target.value)}
+                />
               </Field>
               <Field label="Alias there" hint="Points at this version when it has arrived. Can stay empty.">
                 <input

@@ -7,7 +7,7 @@ import { Dialog } from "../shared/Dialog";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { Button, Field, Tag, To } from "../shared/ui";
-import { registries } from "./registries";
+import { registries, versionWord } from "./registries";
 
 /** Looks through a registry elsewhere, and brings a model from there. */
 export function RegistryDialog({
@@ -61,7 +61,7 @@ export function RegistryDialog({
             </>
           ) : (
             <p>
-              No registry is known yet. Add an MLflow server or an OCI registry under{" "}
+              No registry is known yet. Add an MLflow server, the Hugging Face Hub or an OCI registry under{" "}
               <To to="/remotes">Remotes</To>.
             </p>
           )
@@ -121,9 +121,13 @@ function FoundModel({
       <span className="grow">
         <span className="line">
           <strong title={row.name}>{row.name}</strong>
-          {row.latest === null ? <span className="faint">no versions</span> : <span>{`v${row.latest}`}</span>}
+          {row.latest === null ? (
+            <span className="faint">no versions</span>
+          ) : (
+            <span>{versionWord(row.latest)}</span>
+          )}
           {Object.entries(row.aliases).map(([alias, version]) => (
-            <Tag key={alias}>{`${alias} → v${version}`}</Tag>
+            <Tag key={alias}>{`${alias} → ${versionWord(version)}`}</Tag>
           ))}
         </span>
         {row.description ? <span className="quiet">{row.description}</span> : null}

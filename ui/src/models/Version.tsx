@@ -65,7 +65,13 @@ export function Version({ name, version }: { name: string; version: number }) {
           <Button kind="ghost" icon={Upload} disabled={!detail.data} onClick={() => setPushing(true)}>
             Push
           </Button>
-          <Button kind="primary" icon={Rocket} disabled={!detail.data} onClick={() => setDeploying(true)}>
+          <Button
+            kind="primary"
+            icon={Rocket}
+            // Without a flavor it is no MLflow model: nothing knows how to load it.
+            disabled={!detail.data || detail.data.flavors.length === 0}
+            onClick={() => setDeploying(true)}
+          >
             Deploy
           </Button>
         </>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RemoteKind, RemoteRow } from "../api/generated";
-import { registries } from "./registries";
+import { registries, versionWord } from "./registries";
 
 const row = (name: string, kind: RemoteKind, supported: boolean): RemoteRow => ({
   name,
@@ -13,6 +13,15 @@ const row = (name: string, kind: RemoteKind, supported: boolean): RemoteRow => (
 });
 
 test("storage and what is only listed keep no models", () => {
-  const all = [row("a", "storage", true), row("b", "mlflow", true), row("c", "mlflow", false)];
-  expect(registries(all).map(({ name }) => name)).toEqual(["b"]);
+  const all = [
+    row("a", "storage", true),
+    row("b", "mlflow", true),
+    row("c", "mlflow", false),
+    row("d", "hugging_face", true),
+  ];
+  expect(registries(all).map(({ name }) => name)).toEqual(["b", "d"]);
+});
+
+test("only numbers are versions", () => {
+  expect(["3", "main"].map(versionWord)).toEqual(["v3", "main"]);
 });

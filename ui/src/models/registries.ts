@@ -1,6 +1,13 @@
-import type { RemoteRow } from "../api/generated";
+import type { RemoteKind, RemoteRow } from "../api/generated";
+
+const KEEPING: readonly RemoteKind[] = ["mlflow", "hugging_face", "oci"];
 
 /** The remotes that models can be pushed to and pulled from. */
 export function registries(remotes: readonly RemoteRow[]): RemoteRow[] {
-  return remotes.filter((row) => row.supported && (row.kind === "mlflow" || row.kind === "oci"));
+  return remotes.filter((row) => row.supported && KEEPING.includes(row.kind));
+}
+
+/** A version as a registry calls it: a number, or the branch that is read where nobody made versions. */
+export function versionWord(version: string): string {
+  return /^\d+$/.test(version) ? `v${version}` : version;
 }

@@ -10,14 +10,15 @@ import { KINDS } from "./kinds";
 import { NOBODY, SignInFields } from "./SignInFields";
 
 /** Only what a person may choose: git keeps its own remotes. */
-const CHOICES: RemoteKind[] = ["storage", "mlflow", "oci", "ssh", "slurm", "docker", "ray"];
+const CHOICES: RemoteKind[] = ["storage", "mlflow", "hugging_face", "oci", "ssh", "slurm", "docker", "ray"];
 
 /** Kinds that take a user and a secret from us. */
-const REGISTRIES: readonly RemoteKind[] = ["mlflow", "oci", "ray"];
+const REGISTRIES: readonly RemoteKind[] = ["mlflow", "hugging_face", "oci", "ray"];
 
 const PLACEHOLDERS: Partial<Record<RemoteKind, string>> = {
   storage: "/mnt/share/dvc",
   mlflow: "https://mlflow.example.org",
+  hugging_face: "https://huggingface.co",
   oci: "https://registry.example.org/team",
   ssh: "ssh://ada@gpu-box",
   slurm: "slurm://ada@login.cluster.example.org",

@@ -3,6 +3,8 @@
 //! A redirect to another origin loses the credential (reqwest removes it). Answers are bounded; downloads go to a file and
 //! are taken up where a cut left them.
 
+use std::io::SeekFrom;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use futures_util::StreamExt as _;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::diagnose::diagnose;
 use crate::secret::Credential;
@@ -164,9 +166,25 @@ impl Client {
         file: &Path,
         moved: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Response> {
-        let opened = fs_err::tokio::File::open(file).await?;
-        let size = opened.metadata().await?.len();
-        let stream = tokio_util::io::ReaderStream::new(opened).inspect(move |piece| {
+        let size = fs_err::tokio::metadata(file).await?.len();
+        accepted(self.send_part(request, file, 0..size, moved).await?).await
+    }
+
+    /// Sends a range of a file as the body of `request`, and answers whatever comes back.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and when the file cannot be read.
+    pub async fn send_part(
+        &self,
+        request: RequestBuilder,
+        file: &Path,
+        bytes: Range<u64>,
+        moved: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<Response> {
+        let size = bytes.end - bytes.start;
+        let mut opened = fs_err::tokio::File::open(file).await?;
+        opened.seek(SeekFrom::Start(bytes.start)).await?;
+        let stream = tokio_util::io::ReaderStream::new(opened.take(size)).inspect(move |piece| {
             if let Ok(piece) = piece {
                 moved(piece.len() as u64);
             }
@@ -174,7 +192,7 @@ impl Client {
         let request = request
             .header(header::CONTENT_LENGTH, size)
             .body(reqwest::Body::wrap_stream(stream));
-        self.ask(request).await
+        self.send(request).await
     }
 
     /// Fetches into `part`, going on behind what lies there already, through cuts. `request` makes the request anew for each try.
@@ -192,7 +210,7 @@ impl Client {
             let before = size_of(part).await;
             match self.fetch_once(request(), part, before, moved).await {
                 Ok(()) => return Ok(()),
-                Err(error) if !passing(&error) => return Err(error),
+                Err(error) if !error.is_passing() => return Err(error),
                 Err(error) => {
                     tries = if size_of(part).await > before {
                         1
@@ -262,26 +280,11 @@ async fn size_of(file: &Path) -> u64 {
         .map_or(0, |found| found.len())
 }
 
-/// Worth another try by itself.
-fn passing(error: &Error) -> bool {
-    match error {
-        Error::Broken { .. } | Error::Silent { .. } | Error::Refused { .. } => true,
-        Error::Answered { status, .. } => matches!(status, 429 | 502 | 503 | 504),
-        Error::UnsupportedStorage { .. }
-        | Error::Io(_)
-        | Error::Address { .. }
-        | Error::NameLookup { .. }
-        | Error::Tls { .. }
-        | Error::Unauthorized { .. }
-        | Error::Forbidden { .. }
-        | Error::NotFound { .. }
-        | Error::WrongServer { .. }
-        | Error::Clock { .. }
-        | Error::Digest { .. }
-        | Error::Unreadable { .. }
-        | Error::Keychain(_)
-        | Error::Ssh(_) => false,
-    }
+/// The address of the next page of a list, where there is one.
+pub(crate) fn next_page(response: &Response) -> Option<String> {
+    let link = response.headers().get(header::LINK)?.to_str().ok()?; // Not text: no page that could be asked for.
+    let inside = link.strip_prefix('<')?.split('>').next()?;
+    Some(inside.trim_start_matches('/').to_owned())
 }
 
 fn same_origin(url: &str, base: &str) -> bool {

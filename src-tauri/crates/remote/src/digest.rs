@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::Result;
@@ -79,6 +80,39 @@ pub fn sha256(file: &Path) -> Result<(String, u64)> {
     }
 }
 
+/// Git's SHA-1 of a file's content as a blob, as 40 hex digits.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn git_blob(file: &Path) -> Result<String> {
+    let mut opened = fs_err::File::open(file)?;
+    let mut hash = Sha1::new();
+    hash.update(format!("blob {}\0", opened.metadata()?.len()));
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = opened.read(&mut piece)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(piece.get(..read).unwrap_or_default());
+    }
+}
+
+/// As [`git_blob`], of what is in memory.
+#[must_use]
+pub fn git_blob_of(content: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(format!("blob {}\0", content.len()));
+    hash.update(content);
+    hex(&hash.finalize())
+}
+
+/// SHA-256 of what is in memory, as 64 hex digits.
+#[must_use]
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// One digest for all files: of their names and contents, whatever the order they were found in.
 #[must_use]
 pub fn of(files: &[File]) -> String {
@@ -97,4 +131,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::git_blob_of;
+
+    #[test]
+    fn a_blob_has_the_name_that_git_gives_it() {
+        // `printf 'hello\n' | git hash-object --stdin`
+        assert_eq!(
+            git_blob_of(b"hello\n"),
+            "ce013625030ba8dba906f756967f9e9ca394464a"
+        );
+        assert_eq!(git_blob_of(b""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+    }
 }

@@ -12,6 +12,8 @@ pub enum Error {
     Io(#[from] std::io::Error),
     #[error("`{address}` is no address: {why}")]
     Address { address: String, why: String },
+    #[error("`{name}` cannot be used there: {why}")]
+    Name { name: String, why: String },
     #[error("the name {host} cannot be found")]
     NameLookup { host: String },
     #[error("nothing listens at {at}")]
@@ -68,6 +70,29 @@ impl Error {
         report.hint(hint)
     }
 
+    /// Whether it is worth another try by itself.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Broken { .. } | Self::Silent { .. } | Self::Refused { .. } => true,
+            Self::Answered { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            Self::UnsupportedStorage { .. }
+            | Self::Io(_)
+            | Self::Address { .. }
+            | Self::Name { .. }
+            | Self::NameLookup { .. }
+            | Self::Tls { .. }
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::WrongServer { .. }
+            | Self::Clock { .. }
+            | Self::Digest { .. }
+            | Self::Unreadable { .. }
+            | Self::Keychain(_)
+            | Self::Ssh(_) => false,
+        }
+    }
+
     fn parts(&self) -> (Code, &'static str, &'static str) {
         match self {
             Self::UnsupportedStorage { .. } => (Code::Missing, "remote.unsupported", ""),
@@ -77,6 +102,7 @@ impl Error {
                 "remote.address",
                 "write it as https://host:port, ssh://user@host, s3://bucket/folder or a path",
             ),
+            Self::Name { .. } => (Code::Invalid, "remote.bad_name", "choose another name"),
             Self::NameLookup { .. } => (
                 Code::Missing,
                 "remote.name_lookup",

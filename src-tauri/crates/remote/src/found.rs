@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use lapwing_core::RemoteKind;
 use serde::Deserialize;
 
+const HUGGING_FACE: &str = "https://huggingface.co";
+
 /// One connection, and the file or variable that says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -23,6 +25,7 @@ pub struct Found {
 pub fn found(home: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Vec<Found> {
     let mut all = Vec::new();
     all.extend(from_variables(variable));
+    all.extend(hugging_face(home, variable));
     all.extend(ssh_hosts(&home.join(".ssh/config")));
     let kube = variable("KUBECONFIG")
         .and_then(|paths| std::env::split_paths(&paths).next())
@@ -44,17 +47,6 @@ fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Vec<Found> {
             origin: "MLFLOW_TRACKING_URI".to_owned(),
         });
     }
-    if let Some(origin) = ["HF_TOKEN", "HF_ENDPOINT"]
-        .into_iter()
-        .find(|name| set(name).is_some())
-    {
-        all.push(Found {
-            kind: RemoteKind::HuggingFace,
-            name: "hugging-face".to_owned(),
-            address: set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
-            origin: origin.to_owned(),
-        });
-    }
     if let Some(address) = set("DOCKER_HOST").filter(|host| !host.starts_with("unix:")) {
         all.push(Found {
             kind: RemoteKind::Docker,
@@ -64,6 +56,64 @@ fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Vec<Found> {
         });
     }
     all
+}
+
+/// The Hub, where a variable names it or its token, or `hf auth login` has left one.
+fn hugging_face(home: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Option<Found> {
+    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    let named = ["HF_TOKEN", "HF_ENDPOINT"]
+        .into_iter()
+        .find(|name| set(name).is_some());
+    let origin = match named {
+        Some(name) => name.to_owned(),
+        None => {
+            let token = HuggingFaceFiles::of(home, variable).token;
+            token.is_file().then(|| token.display().to_string())?
+        }
+    };
+    Some(Found {
+        kind: RemoteKind::HuggingFace,
+        name: "hugging-face".to_owned(),
+        address: hugging_face_endpoint(variable),
+        origin,
+    })
+}
+
+/// The address for which `HF_TOKEN` and the token of `hf auth login` are.
+#[must_use]
+pub fn hugging_face_endpoint(variable: &dyn Fn(&str) -> Option<String>) -> String {
+    let named = variable("HF_ENDPOINT").filter(|value| !value.trim().is_empty());
+    let named = named.unwrap_or_else(|| HUGGING_FACE.to_owned());
+    named.trim_end_matches('/').to_owned()
+}
+
+/// Where `huggingface_hub` keeps its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HuggingFaceFiles {
+    pub token: PathBuf,
+    /// Repositories that it downloaded.
+    pub cache: PathBuf,
+}
+
+impl HuggingFaceFiles {
+    /// Where its variables, or their defaults, say.
+    #[must_use]
+    pub fn of(home: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let path = |name: &str| {
+            variable(name)
+                .filter(|value| !value.trim().is_empty())
+                .map(PathBuf::from)
+        };
+        let root = path("HF_HOME").unwrap_or_else(|| {
+            path("XDG_CACHE_HOME")
+                .unwrap_or_else(|| home.join(".cache"))
+                .join("huggingface")
+        });
+        Self {
+            token: path("HF_TOKEN_PATH").unwrap_or_else(|| root.join("token")),
+            cache: path("HF_HUB_CACHE").unwrap_or_else(|| root.join("hub")),
+        }
+    }
 }
 
 fn without_user(address: &str) -> String {

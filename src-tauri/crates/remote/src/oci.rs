@@ -18,7 +18,7 @@ pub use artifact::{Descriptor, Layer, Manifest, NewArtifact};
 use authority::Authority;
 pub use blob::Sessions;
 
-use crate::client::{accepted, bytes, json, shown};
+use crate::client::{accepted, bytes, json, next_page, shown};
 use crate::{Client, Error, Moved, Result};
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -246,12 +246,6 @@ impl Registry {
         }
         Ok(fs_err::rename(part, place)?)
     }
-}
-
-fn next_page(response: &Response) -> Option<String> {
-    let link = response.headers().get(header::LINK)?.to_str().ok()?; // Not text: no page that could be asked for.
-    let inside = link.strip_prefix('<')?.split('>').next()?;
-    Some(inside.trim_start_matches('/').to_owned())
 }
 
 pub(crate) fn pull_scope(repository: &str) -> String {

@@ -42,6 +42,21 @@ impl Tracking {
         )))
     }
 
+    /// As [`Tracking::resolve`], for what only keeps files or passes them on: they need be no MLflow model.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn files(&self, text: &str) -> Result<Resolved> {
+        let found = self.find(text, 0)?;
+        if found.folder.is_dir() {
+            return Ok(found);
+        }
+        Err(Error::NotFound(format!(
+            "the files of {text} are gone (looked in {})",
+            found.folder.display()
+        )))
+    }
+
     /// A version's source may be another version: so many steps are followed, then it must be a circle.
     fn find(&self, text: &str, depth: u32) -> Result<Resolved> {
         const MAX_STEPS: u32 = 8;

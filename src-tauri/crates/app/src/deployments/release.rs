@@ -48,7 +48,10 @@ pub fn deploy(
 ) -> Result<DeploymentRow, Report> {
     let here = models::brought(app, input.project.as_deref(), &input.model, say)?;
     let called = models::source_uri(app, &here, base)?;
-    let model = app.tracking().resolve(&called).reported()?;
+    let model = match app.tracking().resolve(&called) {
+        Err(_) if is_only_files(app, &called) => return Err(only_files(&called)),
+        found => found.reported()?,
+    };
     let said = defaults::of(input.project.as_deref(), &input.name)?;
     let before = table::get(app.store(), &input.name).reported()?;
     let before = before.map(|old| jobs::parse_target(&old.target));
@@ -217,6 +220,21 @@ fn prepare(
         reference,
         released_by: wanted.released_by.clone(),
     })
+}
+
+/// A version that a registry elsewhere keeps as plain files, such as one of `transformers`.
+fn is_only_files(app: &App, called: &str) -> bool {
+    let found = app.tracking().files(called);
+    found.is_ok_and(|found| found.version.is_some() && !found.folder.join("MLmodel").is_file())
+}
+
+fn only_files(called: &str) -> Report {
+    Report::new(
+        Code::Invalid,
+        "deployment.only_files",
+        format!("{called} has no file `MLmodel`: it can be kept and passed on, but not deployed"),
+    )
+    .hint("load it in a script, log it with a flavor such as `mlflow.transformers.log_model`, and deploy that")
 }
 
 /// A revision outside of every deployment, for the gate: `folder` gets `model/` and `onnx/`.

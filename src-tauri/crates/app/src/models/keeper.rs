@@ -5,25 +5,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapwing_core::{Code, RemoteKind, Report};
-use lapwing_remote::Error;
+use lapwing_remote::hugging_face::HuggingFace;
 use lapwing_remote::mlflow::{Mlflow, Which};
+use lapwing_remote::{Error, digest};
 
+use super::hugging_face::{Hub, Revision};
 use super::mlflow as mlflow_server;
 use super::oci::{self, Oci};
 use super::package::{Package, Travelling};
 use crate::App;
 use crate::error::Reported as _;
-use crate::remotes::Connection;
+use crate::remotes::{Connection, hugging_face_cache};
 use crate::wire::RemoteModelRow;
 
 /// A registry that is talked to.
 pub(super) enum Keeper {
     Mlflow(Mlflow),
     Oci(Box<Oci>),
+    HuggingFace(Box<Hub>),
 }
 
 /// What became of a push.
 pub(super) struct Sent {
+    /// The model, as the registry calls it.
+    pub name: String,
     /// As the registry calls it.
     pub version: String,
     pub new: bool,
@@ -36,16 +41,52 @@ pub(super) struct There {
     pub name: String,
     pub version: String,
     pub description: String,
-    /// Of its files, where whoever pushed it said so.
-    pub digest: Option<String>,
+    pub identity: Identity,
     pub tags: Vec<(String, String)>,
     pub(super) source: Source,
+}
+
+/// How a version there is told to be one that is here.
+pub(super) enum Identity {
+    /// By the digest of its files, which whoever pushed it said.
+    Digest(String),
+    /// By its files: the registry knows a digest of each.
+    Contents,
+    /// By where it was pulled from.
+    Origin,
+}
+
+impl There {
+    /// In one word: `REMOTE:NAME/VERSION`, or `REMOTE:NAME@COMMIT` where no version has a number.
+    pub fn address(&self, remote: &str) -> String {
+        let numbered = self.version.bytes().all(|b| b.is_ascii_digit());
+        let sign = if numbered { '/' } else { '@' };
+        format!("{remote}:{}{sign}{}", self.name, self.version)
+    }
+
+    /// What its place of arrival is called: what a cut left there is gone on with, and must be of the same files.
+    pub fn arrival(&self, origin: &str) -> String {
+        match &self.source {
+            Source::Mlflow(_) | Source::Oci(_) => origin.to_owned(),
+            Source::HuggingFace(revision) => format!("{origin}-{}", revision.commit),
+        }
+    }
+
+    /// Whether these are its files.
+    pub fn is(&self, files: &[digest::File]) -> Result<bool, Error> {
+        match (&self.identity, &self.source) {
+            (Identity::Digest(digest), _) => Ok(digest::of(files) == *digest),
+            (Identity::Contents, Source::HuggingFace(revision)) => revision.is(files),
+            (Identity::Contents | Identity::Origin, _) => Ok(false),
+        }
+    }
 }
 
 /// What the registry itself needs to find the files again.
 pub(super) enum Source {
     Mlflow(lapwing_remote::mlflow::ModelVersion),
     Oci(lapwing_remote::oci::Manifest),
+    HuggingFace(Revision),
 }
 
 impl Keeper {
@@ -55,9 +96,13 @@ impl Keeper {
         match remote.kind {
             RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client))),
             RemoteKind::Oci => Ok(Self::Oci(Box::new(Oci::new(app, &client).reported()?))),
+            RemoteKind::HuggingFace => Ok(Self::HuggingFace(Box::new(Hub::new(
+                HuggingFace::new(client),
+                !remote.says_no("private"),
+                hugging_face_cache(),
+            )))),
             RemoteKind::Storage
             | RemoteKind::Git
-            | RemoteKind::HuggingFace
             | RemoteKind::Docker
             | RemoteKind::Ssh
             | RemoteKind::Slurm
@@ -80,6 +125,7 @@ impl Keeper {
         match self {
             Self::Mlflow(server) => mlflow_server::search(server, remote, text).await,
             Self::Oci(registry) => registry.search(remote, text).await,
+            Self::HuggingFace(hub) => hub.search(remote, text).await,
         }
     }
 
@@ -88,6 +134,7 @@ impl Keeper {
         match self {
             Self::Mlflow(server) => mlflow_server::push(app, server, package, name).await,
             Self::Oci(registry) => registry.push(app, package, name).await,
+            Self::HuggingFace(hub) => hub.push(app, package, name).await,
         }
     }
 
@@ -95,6 +142,7 @@ impl Keeper {
         match self {
             Self::Mlflow(server) => server.set_alias(name, alias, version).await,
             Self::Oci(registry) => registry.set_alias(name, alias, version).await,
+            Self::HuggingFace(hub) => hub.set_alias(name, alias, version).await,
         }
     }
 
@@ -102,11 +150,18 @@ impl Keeper {
         match self {
             Self::Mlflow(server) => mlflow_server::find(server, name, which).await,
             Self::Oci(registry) => registry.find(name, which).await,
+            Self::HuggingFace(hub) => hub.find(name, which).await,
         }
     }
 
-    /// Fetches all files of a version into `folder`, going on with what is there.
-    pub async fn fetch(&self, app: &App, there: &There, folder: &Path) -> Result<(), Error> {
+    /// Fetches all files of a version into `folder`, going on with what is there. `here` are files that need not be fetched.
+    pub async fn fetch(
+        &self,
+        app: &App,
+        there: &There,
+        folder: &Path,
+        here: &[digest::File],
+    ) -> Result<(), Error> {
         match (self, &there.source) {
             (Self::Mlflow(server), Source::Mlflow(version)) => {
                 mlflow_server::fetch(app, server, version, folder).await
@@ -114,7 +169,12 @@ impl Keeper {
             (Self::Oci(registry), Source::Oci(manifest)) => {
                 registry.fetch(app, &there.name, manifest, folder).await
             }
-            (Self::Mlflow(_), Source::Oci(_)) | (Self::Oci(_), Source::Mlflow(_)) => {
+            (Self::HuggingFace(hub), Source::HuggingFace(revision)) => {
+                hub.fetch(app, revision, folder, here).await
+            }
+            (Self::Mlflow(_), Source::Oci(_) | Source::HuggingFace(_))
+            | (Self::Oci(_), Source::Mlflow(_) | Source::HuggingFace(_))
+            | (Self::HuggingFace(_), Source::Mlflow(_) | Source::Oci(_)) => {
                 unreachable!("a version is fetched from where it was found")
             }
         }
@@ -129,7 +189,13 @@ impl Keeper {
             (Self::Oci(registry), Source::Oci(manifest)) => {
                 oci::run(registry, &there.name, manifest).await
             }
-            (Self::Mlflow(_), _) | (Self::Oci(_), Source::Mlflow(_)) => Ok(None),
+            (Self::HuggingFace(_), Source::HuggingFace(revision)) => {
+                let record = revision.record.as_ref();
+                Ok(record.and_then(|record| record.run.clone()))
+            }
+            (Self::Mlflow(_), _)
+            | (Self::Oci(_), Source::Mlflow(_) | Source::HuggingFace(_))
+            | (Self::HuggingFace(_), Source::Mlflow(_) | Source::Oci(_)) => Ok(None),
         }
     }
 }

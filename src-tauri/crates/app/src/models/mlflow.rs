@@ -9,7 +9,7 @@ use lapwing_remote::mlflow::{
 };
 use lapwing_remote::{Error, digest};
 
-use super::keeper::{Meter, Sent, Source, There, beneath};
+use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
 use super::package::{DIGEST, Package, RUN, Travelling, TravellingPoint};
 use crate::App;
 use crate::wire::RemoteModelRow;
@@ -56,6 +56,7 @@ pub(super) async fn push(
     server.ensure_model(name, "").await?;
     if let Some(there) = server.version_with(name, DIGEST, &package.digest).await? {
         return Ok(Sent {
+            name: name.to_owned(),
             version: there.version,
             new: false,
             files: 0,
@@ -107,6 +108,7 @@ pub(super) async fn push(
         })
         .await?;
     Ok(Sent {
+        name: name.to_owned(),
         version: made.version,
         new: true,
         files,
@@ -224,10 +226,10 @@ pub(super) async fn find(server: &Mlflow, name: &str, which: &Which) -> Result<T
         name: version.name.clone(),
         version: version.version.clone(),
         description: version.description.clone(),
-        digest: tags
-            .iter()
-            .find(|(key, _)| key == DIGEST)
-            .map(|(_, value)| value.clone()),
+        identity: match tags.iter().find(|(key, _)| key == DIGEST) {
+            Some((_, digest)) => Identity::Digest(digest.clone()),
+            None => Identity::Origin,
+        },
         tags,
         source: Source::Mlflow(version),
     })

@@ -1,6 +1,7 @@
 //! Registered models, their versions and aliases; and their way to registries elsewhere and back.
 
 pub(crate) mod address;
+mod hugging_face;
 mod keeper;
 mod mlflow;
 mod oci;
@@ -151,19 +152,38 @@ pub fn version(app: &App, input: VersionRef) -> Result<VersionDetail, Report> {
         .reported()?;
     let folder = app
         .tracking()
-        .resolve(&format!("{}/{}", input.name, input.version))
+        .files(&format!("{}/{}", input.name, input.version))
         .reported()?
         .folder;
-    let model = lapwing_serving::model_folder::read(&folder).reported()?;
+    let row = version_row(app, version, &served(app)?)?;
+    let model = match lapwing_serving::model_folder::read(&folder) {
+        Err(lapwing_serving::Error::NoModel { .. }) => return Ok(only_files(row)),
+        read => read.reported()?,
+    };
     let (safety, safety_detail) = safety(&model)?;
     Ok(VersionDetail {
-        row: version_row(app, version, &served(app)?)?,
+        row,
         flavors: model.flavors.keys().cloned().collect(),
         signature: signature(&model),
         requirements: model.requirements,
         safety: safety.to_owned(),
         safety_detail,
     })
+}
+
+/// A version that is no MLflow model, such as one of `transformers` from the Hugging Face Hub: kept and passed on, never loaded.
+fn only_files(row: VersionRow) -> VersionDetail {
+    VersionDetail {
+        row,
+        flavors: Vec::new(),
+        signature: Signature {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        },
+        requirements: Vec::new(),
+        safety: "unknown".to_owned(),
+        safety_detail: vec!["it has no file MLmodel, and cannot be deployed".to_owned()],
+    }
 }
 
 /// `safe`, `unknown` or `unsafe`, and what led to it.

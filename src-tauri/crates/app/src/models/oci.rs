@@ -8,7 +8,7 @@ use lapwing_remote::mlflow::Which;
 use lapwing_remote::oci::{Layer, Manifest, NewArtifact, Registry, Sessions};
 use lapwing_remote::{Client, Error, digest};
 
-use super::keeper::{Meter, Sent, Source, There, beneath};
+use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
 use super::package::{DIGEST, Package, Travelling};
 use crate::App;
 use crate::wire::RemoteModelRow;
@@ -70,6 +70,7 @@ impl Oci {
         let (number, known) = self.free_number(&repository, package).await?;
         if known {
             return Ok(Sent {
+                name: name.to_owned(),
                 version: number.to_string(),
                 new: false,
                 files: 0,
@@ -109,6 +110,7 @@ impl Oci {
             .put_manifest(&repository, &version, &manifest)
             .await?;
         Ok(Sent {
+            name: name.to_owned(),
             version: number.to_string(),
             new: true,
             files: sent.iter().filter(|bytes| **bytes > 0).count(),
@@ -197,7 +199,10 @@ impl Oci {
                 .get(DESCRIPTION)
                 .cloned()
                 .unwrap_or_default(),
-            digest: manifest.annotations.get(DIGEST).cloned(),
+            identity: match manifest.annotations.get(DIGEST) {
+                Some(digest) => Identity::Digest(digest.clone()),
+                None => Identity::Origin,
+            },
             tags,
             source: Source::Oci(manifest),
         })

@@ -82,6 +82,20 @@ impl Travelling {
         serde_json::json!(self).to_string().into_bytes()
     }
 
+    /// The last value of each metric, by its name.
+    pub fn last_values(&self) -> BTreeMap<&str, f64> {
+        let mut last: BTreeMap<&str, &TravellingPoint> = BTreeMap::new();
+        for point in &self.metrics {
+            let known = last.entry(&point.key).or_insert(point);
+            if (point.step, point.timestamp) >= (known.step, known.timestamp) {
+                *known = point;
+            }
+        }
+        last.into_iter()
+            .map(|(key, point)| (key, point.value()))
+            .collect()
+    }
+
     fn of(app: &App, run: &Run) -> Result<Self, Report> {
         let mut metrics = Vec::new();
         for key in run.metrics.keys() {
@@ -146,7 +160,7 @@ impl Travelling {
 
 /// Reads all of `NAME@ALIAS` or `NAME/VERSION`.
 pub(crate) fn package(app: &App, text: &str) -> Result<Package, Report> {
-    let found = app.tracking().resolve(text).reported()?;
+    let found = app.tracking().files(text).reported()?;
     let (name, number) = match (found.name, found.version) {
         (Some(name), Some(number)) => (name, number),
         _ => {

@@ -8,7 +8,7 @@ use lapwing_remote::{Error, digest};
 use lapwing_tracking::ImportedVersion;
 
 use super::address;
-use super::keeper::{Keeper, There};
+use super::keeper::{Identity, Keeper, There};
 use super::package::{DIGEST, ORIGIN};
 use crate::error::Reported as _;
 use crate::remotes::connection;
@@ -37,11 +37,11 @@ pub fn pull(app: &App, input: PullModel) -> Result<Pulled, Report> {
     let there = app
         .block_on(keeper.find(&wanted.name, &wanted.which))?
         .reported()?;
-    let name = input.name.unwrap_or(wanted.name);
-    let origin = format!("{}:{}/{}", from.name, there.name, there.version);
+    let name = input.name.unwrap_or_else(|| own_part(&wanted.name));
+    let origin = there.address(&from.name);
     let (version, new) = match known(app, &name, &there, &origin)? {
-        Some(version) => (version, false),
-        None => (fetch(app, &keeper, &there, &name, &origin)?, true),
+        Known::Here(version) => (version, false),
+        Known::Not(here) => (fetch(app, &keeper, &there, &name, &origin, &here)?, true),
     };
     if let Some(alias) = &input.alias {
         app.tracking().set_alias(&name, alias, version).reported()?;
@@ -54,30 +54,50 @@ pub fn pull(app: &App, input: PullModel) -> Result<Pulled, Report> {
     })
 }
 
-/// The version here that is the one there: by its files, or, where these were not said, by where it came from.
-fn known(app: &App, name: &str, there: &There, origin: &str) -> Result<Option<u32>, Report> {
+/// The name without its owner: names here have no `/`.
+fn own_part(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
+/// Whether a version there is here.
+enum Known {
+    Here(u32),
+    /// It is not; these files were looked at.
+    Not(Vec<digest::File>),
+}
+
+/// The version here that is the one there: by its files, or, where nobody can tell of these, by where it came from.
+fn known(app: &App, name: &str, there: &There, origin: &str) -> Result<Known, Report> {
     let tagged = |key: &str, value: &str| {
         let found = app.tracking().version_with_tag(name, key, value);
         found.reported().map(|found| found.map(|one| one.version))
     };
-    let Some(digest) = &there.digest else {
-        return tagged(ORIGIN, origin);
-    };
-    if let Some(version) = tagged(DIGEST, digest)? {
-        return Ok(Some(version));
+    match &there.identity {
+        Identity::Origin => {
+            let found = tagged(ORIGIN, origin)?;
+            return Ok(found.map_or(Known::Not(Vec::new()), Known::Here));
+        }
+        Identity::Digest(digest) => {
+            if let Some(version) = tagged(DIGEST, digest)? {
+                return Ok(Known::Here(version));
+            }
+        }
+        Identity::Contents => {}
     }
     // One that was made here and pushed from here carries no tag: its files say it.
+    let mut here = Vec::new();
     for version in app.tracking().versions(name).unwrap_or_default() {
         let text = format!("{name}/{}", version.version);
-        let Ok(place) = app.tracking().resolve(&text) else {
+        let Ok(place) = app.tracking().files(&text) else {
             continue;
         };
         let files = digest::folder(&place.folder).reported()?;
-        if digest::of(&files) == *digest {
-            return Ok(Some(version.version));
+        if there.is(&files).reported()? {
+            return Ok(Known::Here(version.version));
         }
+        here.extend(files);
     }
-    Ok(None)
+    Ok(Known::Not(here))
 }
 
 fn fetch(
@@ -86,12 +106,15 @@ fn fetch(
     there: &There,
     name: &str,
     origin: &str,
+    here: &[digest::File],
 ) -> Result<u32, Report> {
-    let folder = arriving(app, origin)?;
-    app.block_on(keeper.fetch(app, there, &folder))?
+    let folder = arriving(app, &there.arrival(origin))?;
+    app.block_on(keeper.fetch(app, there, &folder, here))?
         .reported()?;
     let digest = digest::of(&digest::folder(&folder).reported()?);
-    if let Some(expected) = there.digest.as_ref().filter(|wanted| **wanted != digest) {
+    if let Identity::Digest(expected) = &there.identity
+        && *expected != digest
+    {
         fs_err::remove_dir_all(&folder).map_err(|error| file::unwritable(&folder, &error))?;
         return Err(Error::Digest {
             what: origin.to_owned(),

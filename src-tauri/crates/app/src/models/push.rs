@@ -22,11 +22,11 @@ pub fn push(app: &App, input: PushModel) -> Result<Pushed, Report> {
         .block_on(keeper.push(app, &package, &name))?
         .reported()?;
     if let Some(alias) = &input.alias {
-        app.block_on(keeper.set_alias(&name, alias, &done.version))?
+        app.block_on(keeper.set_alias(&done.name, alias, &done.version))?
             .reported()?;
     }
     Ok(Pushed {
-        address: format!("{}:{name}/{}", to.name, done.version),
+        address: format!("{}:{}/{}", to.name, done.name, done.version),
         new: done.new,
         files: u32::try_from(done.files).unwrap_or(u32::MAX),
         bytes: Count(done.bytes),

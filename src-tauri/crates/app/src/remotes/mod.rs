@@ -11,7 +11,7 @@ use lapwing_remote::{Client, Credential, Place, Secret, check};
 use lapwing_store::remotes as table;
 
 pub(crate) use machine::Machine;
-pub(crate) use resolve::{Connection, connection};
+pub(crate) use resolve::{Connection, connection, hugging_face_cache};
 
 use crate::error::Reported as _;
 use crate::wire::{
@@ -21,10 +21,11 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 10] = [
+const USEFUL: [RemoteKind; 11] = [
     RemoteKind::Storage,
     RemoteKind::Git,
     RemoteKind::Mlflow,
+    RemoteKind::HuggingFace,
     RemoteKind::Oci,
     RemoteKind::Ssh,
     RemoteKind::Slurm,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use lapwing_core::{Code, RemoteKind, Report};
-use lapwing_remote::{Client, Credential, Secret};
+use lapwing_remote::{Client, Credential, HuggingFaceFiles, Secret};
 use lapwing_store::remotes as table;
 
 use crate::error::Reported as _;
@@ -43,6 +43,12 @@ impl Connection {
     /// The project that names it, where one does.
     pub fn project(&self) -> Option<&str> {
         self.project.as_deref()
+    }
+
+    /// Whether an option of it, which is on by itself, was turned off.
+    pub fn says_no(&self, option: &str) -> bool {
+        let said = self.options.get(option);
+        said.is_some_and(|value| matches!(value.as_str(), "no" | "false" | "off"))
     }
 
     /// A client of it with the credential that is known.
@@ -186,7 +192,7 @@ pub(crate) fn credential(app: &App, connection: &Connection) -> Result<Option<Kn
     }
     Ok(match connection.kind {
         RemoteKind::Mlflow => of_mlflow(&connection.address),
-        RemoteKind::HuggingFace => of_hugging_face()?,
+        RemoteKind::HuggingFace => of_hugging_face(&connection.address)?,
         RemoteKind::Oci => of_docker(&connection.address)?,
         RemoteKind::Storage
         | RemoteKind::Git
@@ -228,22 +234,30 @@ fn of_mlflow(address: &str) -> Option<Known> {
     Some(known(Some(user), password, "MLFLOW_TRACKING_USERNAME"))
 }
 
-/// Where `huggingface_hub` looks: its variable, then its file.
-fn of_hugging_face() -> Result<Option<Known>, Report> {
+/// Where `huggingface_hub` looks, its variable, then its file; for the server that it would send the token to, and for no other.
+fn of_hugging_face(address: &str) -> Result<Option<Known>, Report> {
+    let origin = |address: &str| url::Url::parse(address).map(|url| url.origin()).ok(); // No address: no server.
+    let theirs = origin(&lapwing_remote::hugging_face_endpoint(&variable));
+    if theirs.is_none() || theirs != origin(address) {
+        return Ok(None);
+    }
     if let Some(token) = variable("HF_TOKEN") {
-        return Ok(Some(known(None, token, "HF_TOKEN")));
+        return Ok(Some(known(None, token.trim().to_owned(), "HF_TOKEN")));
     }
-    let file = match variable("HF_HOME") {
-        Some(folder) => PathBuf::from(folder),
-        None => home_folder()?.join(".cache/huggingface"),
-    }
-    .join("token");
+    let file = HuggingFaceFiles::of(&home_folder()?, &variable).token;
     // Not signed in with `hf auth login`.
     let Ok(token) = fs_err::read_to_string(&file) else {
         return Ok(None);
     };
     let token = token.trim().to_owned();
     Ok((!token.is_empty()).then(|| known(None, token, &file.display().to_string())))
+}
+
+/// What `huggingface_hub` has downloaded on this machine, where there is anything.
+pub(crate) fn hugging_face_cache() -> Option<PathBuf> {
+    let home = home_folder().ok()?; // A user without a home folder has no cache in it.
+    let cache = HuggingFaceFiles::of(&home, &variable).cache;
+    cache.is_dir().then_some(cache)
 }
 
 /// What `docker login` wrote for this registry, where it wrote it into its file.
