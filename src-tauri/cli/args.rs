@@ -558,6 +558,13 @@ pub enum Remotes {
         #[arg(short, long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
         options: Vec<(String, String)>,
     },
+    /// Bring runs, artifacts and model versions to the same state here and at an MLflow server. A second time moves nothing.
+    Sync {
+        name: String,
+        /// Another experiment than the project's. Can be given again.
+        #[arg(short, long = "experiment", value_name = "EXPERIMENT")]
+        experiments: Vec<String>,
+    },
     /// Keep a password or token for a remote, in the keychain.
     Login {
         name: String,

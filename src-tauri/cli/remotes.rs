@@ -4,11 +4,11 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lapwing_app::remotes;
 use lapwing_app::wire::{
     AddRemote, Hidden, LoginRemote, Nothing, RemoteAdded, RemoteHealth, RemoteOrigin, RemoteRef,
-    RemoteRow, RemotesOf,
+    RemoteRow, RemotesOf, SyncRemote,
 };
+use lapwing_app::{models, remotes};
 use lapwing_core::{Code, RemoteKind, Report};
 
 use super::args::{Credentials, Remotes};
@@ -62,6 +62,7 @@ pub fn run(context: &Context, verb: Remotes) -> Done {
             told(context, &name, &added, "Signed in to")
         }
         Remotes::Test { name } => test(context, name),
+        Remotes::Sync { name, experiments } => sync(context, name, experiments),
         Remotes::Remove { name } => {
             remotes::remove(&context.app, one(context, &name))?;
             context.out.answer(&Nothing {}, |_| {
@@ -149,6 +150,38 @@ fn test(context: &Context, name: String) -> Done {
             }
         })?;
     Ok(ExitCode::from(code))
+}
+
+fn sync(context: &Context, name: String, experiments: Vec<String>) -> Done {
+    let input = SyncRemote {
+        project: context.project_if_any(),
+        name,
+        experiments,
+    };
+    let synced = models::sync(&context.app, input)?;
+    context.out.answer(&synced, |synced| {
+        let moved = [
+            ("run", "there", &synced.runs_pushed),
+            ("run", "here", &synced.runs_pulled),
+            ("version", "there", &synced.versions_pushed),
+            ("version", "here", &synced.versions_pulled),
+        ];
+        let rows: Vec<Vec<String>> = moved
+            .iter()
+            .flat_map(|(what, to, names)| {
+                names
+                    .iter()
+                    .map(|name| vec![(*what).to_owned(), name.clone(), (*to).to_owned()])
+            })
+            .collect();
+        if rows.is_empty() {
+            return print::talk("Both sides are the same: nothing moved.");
+        }
+        print::table(&["what", "name", "moved"], &rows);
+        let bytes = print::bytes(synced.bytes.0);
+        print::talk(&format!("With {} files, {bytes}.", synced.files));
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn words(name: &str, health: &RemoteHealth) -> String {

@@ -1,6 +1,6 @@
 //! Models to a Hugging Face Hub and back. The server is our own, on loopback; the real `huggingface_hub` says what is right.
 
-mod server;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

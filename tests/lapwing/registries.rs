@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cut::Cut;
+use crate::hugging_face::server::Server;
 use crate::place::{Place, peer, told};
 
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -110,6 +111,8 @@ fn versions_travel_to_an_mlflow_server_and_back() {
     let place = Place::new();
     let mlflow = Mlflow::start(&place);
     a_version_comes_with_its_run_and_goes_out_again_only_once(&place, &mlflow);
+    the_card_on_the_hub_says_what_the_run_measured(&place);
+    runs_and_versions_are_the_same_on_both_sides_after_a_sync(&place, &mlflow);
     a_push_that_is_cut_is_completed_by_the_next_one(&place, &mlflow);
     a_registry_of_images_keeps_models_too(&place);
     a_large_upload_that_is_cut_costs_one_part(&place);
@@ -148,7 +151,13 @@ fn a_version_comes_with_its_run_and_goes_out_again_only_once(place: &Place, mlfl
         "one id everywhere: {run}"
     );
 
-    // Back to where it came from: the run is there already, the files are the same.
+    // Back to where it came from, where nobody said a digest: it is the same version.
+    let pushed = place.json(&here, &["models", "push", "birds/1", "team"]);
+    assert_eq!(
+        (&pushed["address"], &pushed["new"]),
+        (&"team:birds/1".into(), &false.into())
+    );
+    // Under another name: the run is there already, the files are the same.
     let pushed = place.json(
         &here,
         &[
@@ -186,6 +195,157 @@ print(c.get_model_version("owls", 1).run_id)
         "one version, one run, a logged model for each name"
     );
     assert_eq!(lines[2], run_id);
+}
+
+/// A version with a run, to a Hub on loopback: its card has the numbers in the shape that the Hub lists.
+fn the_card_on_the_hub_says_what_the_run_measured(place: &Place) {
+    let server = Server::start(&[("hf_ada", "ada")]);
+    let person = |arguments: &[&str]| {
+        let mut command = place.command(&place.path("mlflow"), arguments);
+        command
+            .env("HF_ENDPOINT", &server.url)
+            .env("HF_TOKEN", "hf_ada");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+    };
+    person(&["models", "push", "birds/1", "hugging-face"]);
+    let client = std::env::var_os("LAPWING_TEST_HUGGINGFACE")
+        .expect("LAPWING_TEST_HUGGINGFACE names the client's venv: run `make test`");
+    let script = r#"
+from huggingface_hub import ModelCard
+results = ModelCard.load("ada/birds").data.eval_results
+print([(one.metric_type, round(one.metric_value, 3), one.dataset_name) for one in results if one.metric_type == "loss"])
+"#;
+    let output = Command::new(Path::new(&client).join("bin/python"))
+        .args(["-W", "ignore", "-c", script])
+        .env("HF_ENDPOINT", &server.url)
+        .env("HF_TOKEN", "hf_ada")
+        .env("HF_HOME", place.path("hub"))
+        .env("HF_HUB_DISABLE_XET", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "[('loss', 0.333, 'first')]\n");
+    // The run travels beside the files.
+    let other = Place::new();
+    let home = other.path("home");
+    std::fs::create_dir_all(&home).unwrap();
+    let mut pull = other.command(&home, &["models", "pull", "hugging-face:birds"]);
+    pull.env("HF_ENDPOINT", &server.url)
+        .env("HF_TOKEN", "hf_ada");
+    let output = pull.output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let run = |place: &Place, folder: &Path| {
+        let shown = place.json(folder, &["models", "show", "birds"]);
+        let id = shown["versions"][0]["run_id"].as_str().unwrap().to_owned();
+        place.json(folder, &["runs", "show", &id])["row"]["metrics"].clone()
+    };
+    assert_eq!(run(&other, &home), run(place, &place.path("mlflow")));
+}
+
+const TWO_RUNS: &str = r#"
+import mlflow
+mlflow.set_experiment("nests")
+with mlflow.start_run(run_name="good"):
+    mlflow.log_param("depth", 3)
+    for step in range(4):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)
+    mlflow.log_text("twigs and moss", "notes/a.txt")
+try:
+    with mlflow.start_run(run_name="bad"):
+        mlflow.log_metric("loss", 9.0)
+        raise ValueError()
+except ValueError:
+    pass
+nests = mlflow.get_experiment_by_name("nests").experiment_id
+mlflow.MlflowClient().create_run(nests, run_name="still running")
+print("done")
+"#;
+
+const STAGES: &str = "stages:
+  measure:
+    cmd: printf '{\"auc\":%s}' 0.5 > metrics.json
+    metrics: [metrics.json: {cache: false}]
+";
+
+fn runs_and_versions_are_the_same_on_both_sides_after_a_sync(place: &Place, mlflow: &Mlflow) {
+    mlflow.python(place, TWO_RUNS);
+    let here = place.path("nests");
+    std::fs::create_dir_all(&here).unwrap();
+    std::fs::write(here.join("lapwing.toml"), "[project]\nname = \"nests\"\n").unwrap();
+    std::fs::write(here.join("dvc.yaml"), STAGES).unwrap();
+    place.text(&here, &["init"]);
+    place.json(&here, &["run"]);
+    let moved = |place: &Place, folder: &Path, more: &[&str]| -> Vec<usize> {
+        let synced = place.json(folder, &[&["remotes", "sync", "team"], more].concat());
+        [
+            "runs_pushed",
+            "runs_pulled",
+            "versions_pushed",
+            "versions_pulled",
+        ]
+        .iter()
+        .map(|key| synced[key].as_array().unwrap().len())
+        .collect()
+    };
+    assert_eq!(
+        moved(place, &here, &[]),
+        [1, 2, 0, 0],
+        "what still runs stays"
+    );
+    assert_eq!(moved(place, &here, &[]), [0, 0, 0, 0], "once is enough");
+    let note = Command::new("find")
+        .arg(place.workspace().join("artifacts"))
+        .args(["-path", "*/artifacts/notes/a.txt"])
+        .output()
+        .unwrap();
+    let note = String::from_utf8(note.stdout).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(note.trim()).unwrap(),
+        "twigs and moss"
+    );
+
+    // Somebody else, who knows the server alone.
+    let other = Place::new();
+    let there = other.path("home");
+    std::fs::create_dir_all(&there).unwrap();
+    other.json(&there, &["remotes", "add", "team", &mlflow.url()]);
+    let nests = ["--experiment", "nests"];
+    assert_eq!(moved(&other, &there, &nests), [0, 3, 0, 0]);
+    assert_eq!(moved(&other, &there, &nests), [0, 0, 0, 0]);
+    assert_eq!(
+        moved(place, &here, &[]),
+        [0, 0, 0, 0],
+        "nor did that bring anything back"
+    );
+    let said = mlflow.python(
+        place,
+        r#"
+import mlflow
+c = mlflow.MlflowClient()
+nests = c.get_experiment_by_name("nests").experiment_id
+runs = {run.info.run_name: run for run in c.search_runs([nests])}
+ours = [run for name, run in runs.items() if name not in ("good", "bad", "still running")]
+print(len(runs), [run.data.metrics for run in ours], ours[0].info.status)
+"#,
+    );
+    assert_eq!(said, "4 [{'auc': 0.5}] FINISHED\n");
+
+    // Versions of the experiment's runs: one that came from there, and one that was pushed under another name.
+    let birds = ["--experiment", "birds"];
+    let first = moved(place, &here, &birds);
+    assert_eq!(first[2..], [0, 1], "only `owls` was not here: {first:?}");
+    assert_eq!(moved(place, &here, &birds), [0, 0, 0, 0]);
+    let said = mlflow.python(
+        place,
+        r#"
+import mlflow
+c = mlflow.MlflowClient()
+print([len(c.search_model_versions(f"name = '{name}'")) for name in ("birds", "owls")])
+"#,
+    );
+    assert_eq!(said, "[1, 1]\n");
 }
 
 /// A model with a file that is large enough to be cut, registered here.
@@ -253,15 +413,15 @@ print(len(MlflowClient().search_logged_models(["0"])))
 }
 
 /// The real `docker-registry` of Debian, with a password.
-struct Registry {
+pub struct Registry {
     server: Child,
-    port: u16,
+    pub port: u16,
 }
 
-const PASSWORD: &str = "canary-of-the-registry";
+pub const PASSWORD: &str = "canary-of-the-registry";
 
 impl Registry {
-    fn start(place: &Place) -> Self {
+    pub fn start(place: &Place) -> Self {
         let folder = place.path("registry");
         std::fs::create_dir_all(&folder).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -303,7 +463,7 @@ impl Drop for Registry {
     }
 }
 
-fn add_registry(place: &Place, here: &Path, name: &str, port: u16, password: &str) {
+pub fn add_registry(place: &Place, here: &Path, name: &str, port: u16, password: &str) {
     let url = format!("http://127.0.0.1:{port}");
     let arguments = [
         "remotes",

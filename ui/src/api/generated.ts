@@ -1143,6 +1143,26 @@ export type Stays =
 /**  Its name has a line break. */
 "name";
 
+/**  What is synced: the project's experiment, or those that are named. */
+export type SyncRemote = {
+	project: string | null,
+	name: string,
+	experiments: string[],
+};
+
+/**  What a sync moved. Nothing, when both sides were the same. */
+export type Synced = {
+	/**  Ids, the same on both sides. */
+	runs_pushed: string[],
+	runs_pulled: string[],
+	/**  `REMOTE:NAME/VERSION` */
+	versions_pushed: string[],
+	versions_pulled: string[],
+	/**  Of artifacts and models. */
+	files: number,
+	bytes: Count,
+};
+
 /**  The noun whose shown state is stale. */
 export type Tag = "projects" | "data" | "pipeline" | "jobs" | "runs" | "models" | "deployments" | "monitors" | "automations" | "remotes";
 
@@ -1346,6 +1366,7 @@ export type Commands = {
 	"remotes.add": { input: AddRemote; answer: RemoteAdded };
 	"remotes.login": { input: LoginRemote; answer: RemoteAdded };
 	"remotes.test": { input: RemoteRef; answer: RemoteHealth };
+	"remotes.sync": { input: SyncRemote; answer: Synced };
 	"remotes.remove": { input: RemoteRef; answer: Nothing };
 };
 
@@ -1429,5 +1450,6 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"remotes.add": ["remotes"],
 	"remotes.login": ["remotes"],
 	"remotes.test": [],
+	"remotes.sync": ["runs", "models"],
 	"remotes.remove": ["remotes"],
 };

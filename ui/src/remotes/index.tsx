@@ -1,4 +1,4 @@
-import { Download, KeyRound, PlugZap, Plus, Trash2, Upload } from "lucide-react";
+import { Download, KeyRound, PlugZap, Plus, RefreshCw, Trash2, Upload } from "lucide-react";
 import { useState } from "react";
 import { call, useAction, useCommand } from "../api/client";
 import type { RemoteHealth, RemoteKind, RemoteRow } from "../api/generated";
@@ -11,7 +11,7 @@ import { type Column, Table } from "../shared/Table";
 import { Button, CopyButton, IconButton, Page, Tag } from "../shared/ui";
 import { AddRemote } from "./AddRemote";
 import { Health } from "./Health";
-import { KINDS, originWords } from "./kinds";
+import { KINDS, originWords, synced } from "./kinds";
 import { SignInDialog } from "./SignInDialog";
 
 /** Kinds that take a user and a secret from us; the others use the keys that are here. */
@@ -47,6 +47,7 @@ export default function RemotesPage() {
   const pull = useAction("data.pull", {
     done: (from) => `Pulled ${plural(from.files, "file")} (${bytes(from.bytes)}) from ${from.remote}`,
   });
+  const sync = useAction("remotes.sync", { done: synced });
   const remove = useAction("remotes.remove", {
     done: (_, input) => `Removed ${input.name}`,
     onDone: () => setRemoving(null),
@@ -102,7 +103,7 @@ export default function RemotesPage() {
     {
       key: "actions",
       title: "",
-      width: "150px",
+      width: "170px",
       cell: (row) => (
         <span className="line" style={{ justifyContent: "flex-end" }}>
           {row.kind === "storage" && row.supported ? (
@@ -123,6 +124,14 @@ export default function RemotesPage() {
               icon={KeyRound}
               label={`Sign in to ${row.name}`}
               onClick={() => setSigningIn(row.name)}
+            />
+          ) : null}
+          {row.kind === "mlflow" ? (
+            <IconButton
+              icon={RefreshCw}
+              label={`Sync runs and models with ${row.name}`}
+              disabled={sync.isPending}
+              onClick={() => sync.mutate({ project, name: row.name, experiments: [] })}
             />
           ) : null}
           <IconButton icon={PlugZap} label={`Test ${row.name}`} onClick={() => test(row.name)} />

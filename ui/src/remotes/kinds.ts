@@ -1,4 +1,5 @@
-import type { RemoteKind, RemoteOrigin } from "../api/generated";
+import type { RemoteKind, RemoteOrigin, Synced } from "../api/generated";
+import { plural } from "../shared/format";
 
 /** What each kind is called, in the order in which people look for them. */
 export const KINDS: Record<RemoteKind, string> = {
@@ -26,4 +27,23 @@ export function originWords(origin: RemoteOrigin): string {
     case "found":
       return origin.file.replace(/^.*?\/(\.[^/]+\/)/, "~/$1");
   }
+}
+
+/** What a sync moved, in one sentence. */
+export function synced(moved: Synced, { name }: { name: string }): string {
+  const there = moved.runs_pushed.length + moved.versions_pushed.length;
+  const here = moved.runs_pulled.length + moved.versions_pulled.length;
+  if (there + here === 0) return `Here and ${name} are the same: nothing moved`;
+  const words = (runs: string[], versions: string[]) =>
+    [
+      runs.length > 0 ? plural(runs.length, "run") : null,
+      versions.length > 0 ? plural(versions.length, "version") : null,
+    ]
+      .filter((part) => part !== null)
+      .join(" and ");
+  const parts = [
+    there > 0 ? `${words(moved.runs_pushed, moved.versions_pushed)} to ${name}` : null,
+    here > 0 ? `${words(moved.runs_pulled, moved.versions_pulled)} from there` : null,
+  ];
+  return `Moved ${parts.filter((part) => part !== null).join(", ")}`;
 }

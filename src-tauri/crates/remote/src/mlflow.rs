@@ -22,6 +22,8 @@ const MAX_PAGES: usize = 10_000;
 const MAX_METRICS: usize = 1000;
 const MAX_PARAMS: usize = 100;
 const MAX_TAGS: usize = 100;
+/// Runs of one search for versions: they stand in the address.
+const MAX_RUNS_ASKED: usize = 50;
 /// What may not stand in the path of a URL; `/` stays.
 const IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -204,6 +206,93 @@ impl Mlflow {
             .and_then(Value::as_str);
         id.map(str::to_owned)
             .ok_or_else(|| self.unreadable("an experiment without an id"))
+    }
+
+    /// The id of the experiment with that name, where there is one.
+    ///
+    /// # Errors
+    /// As [`Mlflow::experiment`].
+    pub async fn find_experiment(&self, name: &str) -> Result<Option<String>> {
+        let query = [("experiment_name", name)];
+        let found: Result<Value> = self.get("experiments/get-by-name", &query).await;
+        let answer = match found {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found?,
+        };
+        let id = answer.pointer("/experiment/experiment_id");
+        Ok(id.and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// All runs of an experiment that are not deleted.
+    ///
+    /// # Errors
+    /// As [`Mlflow::experiment`].
+    pub async fn runs(&self, experiment_id: &str) -> Result<Vec<Run>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            runs: Vec<Run>,
+            #[serde(default)]
+            next_page_token: Option<String>,
+        }
+        let mut all = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut body = json!({ "experiment_ids": [experiment_id], "max_results": PAGE });
+            if let (Some(token), Some(body)) = (&token, body.as_object_mut()) {
+                body.insert("page_token".to_owned(), json!(token));
+            }
+            let answer: Answer = self.post("runs/search", &body).await?;
+            all.extend(answer.runs);
+            token = answer.next_page_token.filter(|next| !next.is_empty());
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Sets a tag of a run.
+    ///
+    /// # Errors
+    /// As [`Mlflow::experiment`].
+    pub async fn set_tag(&self, run_id: &str, key: &str, value: &str) -> Result<()> {
+        let body = json!({ "run_id": run_id, "key": key, "value": value });
+        self.post::<Value>("runs/set-tag", &body).await.map(|_| ())
+    }
+
+    /// Registered versions that these runs made.
+    ///
+    /// # Errors
+    /// As [`Mlflow::experiment`].
+    pub async fn versions_of(&self, run_ids: &[String]) -> Result<Vec<ModelVersion>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            model_versions: Vec<ModelVersion>,
+            #[serde(default)]
+            next_page_token: Option<String>,
+        }
+        let mut all = Vec::new();
+        for part in run_ids.chunks(MAX_RUNS_ASKED) {
+            let list: Vec<String> = part.iter().map(|id| format!("'{id}'")).collect();
+            let filter = format!("run_id IN ({})", list.join(","));
+            let page = PAGE.to_string();
+            let mut token = String::new();
+            for _ in 0..MAX_PAGES {
+                let mut query = vec![("filter", filter.as_str()), ("max_results", &page)];
+                if !token.is_empty() {
+                    query.push(("page_token", &token));
+                }
+                let answer: Answer = self.get("model-versions/search", &query).await?;
+                all.extend(answer.model_versions);
+                match answer.next_page_token.filter(|next| !next.is_empty()) {
+                    Some(next) => token = next,
+                    None => break,
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// The name of an experiment.

@@ -835,5 +835,13 @@ export const answers: Answers = {
             hint: "check that the server runs and that the port is right",
           },
         },
+  "remotes.sync": () => ({
+    runs_pushed: ["4f1c8a5be0d2496f8e7a1b3c5d7e9f01"],
+    runs_pulled: [],
+    versions_pushed: ["team:churn/4"],
+    versions_pulled: [],
+    files: 9,
+    bytes: 201_118,
+  }),
   "remotes.remove": () => ({}),
 };

@@ -10,7 +10,7 @@ use lapwing_remote::mlflow::{
 use lapwing_remote::{Error, digest};
 
 use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
-use super::package::{DIGEST, Package, RUN, Travelling, TravellingPoint};
+use super::package::{ARTIFACTS, DIGEST, Package, RUN, Travelling, TravellingPoint};
 use crate::App;
 use crate::wire::RemoteModelRow;
 
@@ -141,7 +141,7 @@ fn version_tags(package: &Package) -> Vec<KeyValue> {
 }
 
 /// The run there that stands for ours: itself, where it came from there; the one that an earlier push made; or a new one.
-async fn send_run(
+pub(super) async fn send_run(
     server: &Mlflow,
     experiment_id: &str,
     run: &Travelling,
@@ -176,7 +176,7 @@ async fn send_run(
         })
         .collect();
     let mut tags = pairs(&run.tags);
-    tags.retain(|tag| tag.key != SYSTEM_TAG);
+    tags.retain(|tag| tag.key != SYSTEM_TAG && tag.key != ARTIFACTS);
     let id = &theirs.info.run_id;
     server.log(id, &metrics, &pairs(&run.params), &tags).await?;
     // Last, because it says that all the rest is there.
@@ -186,7 +186,7 @@ async fn send_run(
 }
 
 /// Sends what is not there yet with its size; answers how many files and bytes went.
-async fn upload(
+pub(super) async fn upload(
     app: &App,
     server: &Mlflow,
     location: &str,
@@ -242,23 +242,33 @@ pub(super) async fn fetch(
     folder: &Path,
 ) -> Result<(), Error> {
     let location = server.location(version).await?;
-    let files = server.files(&location).await?;
-    if files.is_empty() {
+    if fetch_all(app, server, &location, folder).await? == 0 {
         return Err(Error::NotFound {
             url: format!("a file of {} version {}", version.name, version.version),
         });
     }
+    Ok(())
+}
+
+/// Fetches everything below an artifact location. Answers how many files there are.
+pub(super) async fn fetch_all(
+    app: &App,
+    server: &Mlflow,
+    location: &str,
+    folder: &Path,
+) -> Result<usize, Error> {
+    let files = server.files(location).await?;
     let total = files.iter().map(size).sum();
     let meter = Meter::new(app, total);
     stream::iter(
         files
             .iter()
-            .map(|one| one_file(server, &location, one, folder, &meter)),
+            .map(|one| one_file(server, location, one, folder, &meter)),
     )
     .buffer_unordered(MAX_FILES)
     .try_collect::<Vec<()>>()
     .await?;
-    Ok(())
+    Ok(files.len())
 }
 
 fn size(file: &Artifact) -> u64 {
@@ -325,7 +335,13 @@ pub(super) async fn run(server: &Mlflow, id: &str) -> Result<Option<Travelling>,
         start: Timestamp(run.info.start_time),
         end: (run.info.end_time > 0).then_some(Timestamp(run.info.end_time)),
         params: plain(run.data.params),
-        tags: plain(run.data.tags),
+        tags: plain(
+            run.data
+                .tags
+                .into_iter()
+                .filter(|tag| tag.key != ARTIFACTS)
+                .collect(),
+        ),
         metrics,
     }))
 }

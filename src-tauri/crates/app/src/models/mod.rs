@@ -8,6 +8,7 @@ mod oci;
 mod package;
 mod pull;
 mod push;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use lapwing_tracking::{ModelVersion, RegisteredModel};
 
 pub use pull::{pull, search};
 pub use push::push;
+pub use sync::sync;
 
 use crate::error::Reported as _;
 use crate::wire::{

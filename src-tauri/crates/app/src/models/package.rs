@@ -14,6 +14,8 @@ use crate::error::Reported as _;
 pub(crate) const DIGEST: &str = "lapwing.digest";
 /// The run's id here.
 pub(crate) const RUN: &str = "lapwing.run_id";
+/// Says of a run on either side that its artifacts have arrived, and how many they are. It stays where it is.
+pub(crate) const ARTIFACTS: &str = "lapwing.artifacts";
 /// Where a version was pulled from: `REMOTE:NAME/VERSION`.
 pub(crate) const ORIGIN: &str = "lapwing.origin";
 const COMMIT: &str = "mlflow.source.git.commit";
@@ -96,7 +98,7 @@ impl Travelling {
             .collect()
     }
 
-    fn of(app: &App, run: &Run) -> Result<Self, Report> {
+    pub fn of(app: &App, run: &Run) -> Result<Self, Report> {
         let mut metrics = Vec::new();
         for key in run.metrics.keys() {
             for point in app.tracking().history(&run.id, key).reported()? {

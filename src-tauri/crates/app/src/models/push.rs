@@ -1,9 +1,10 @@
 //! A model version to a registry elsewhere, with its run, metrics, lineage and card. Pushing again changes nothing.
 
 use lapwing_core::Report;
+use lapwing_remote::mlflow::Which;
 
-use super::keeper::Keeper;
-use super::package::package;
+use super::keeper::{Keeper, Sent, There};
+use super::package::{ORIGIN, Package, package};
 use crate::App;
 use crate::error::Reported as _;
 use crate::remotes::connection;
@@ -18,9 +19,18 @@ pub fn push(app: &App, input: PushModel) -> Result<Pushed, Report> {
     let keeper = Keeper::of(app, &to)?;
     let package = package(app, &input.model)?;
     let name = input.name.unwrap_or_else(|| package.version.name.clone());
-    let done = app
-        .block_on(keeper.push(app, &package, &name))?
-        .reported()?;
+    let done = match app.block_on(came_from(&keeper, &package, &to.name, &name))? {
+        Some(there) => Sent {
+            name: there.name,
+            version: there.version,
+            new: false,
+            files: 0,
+            bytes: 0,
+        },
+        None => app
+            .block_on(keeper.push(app, &package, &name))?
+            .reported()?,
+    };
     if let Some(alias) = &input.alias {
         app.block_on(keeper.set_alias(&done.name, alias, &done.version))?
             .reported()?;
@@ -31,4 +41,12 @@ pub fn push(app: &App, input: PushModel) -> Result<Pushed, Report> {
         files: u32::try_from(done.files).unwrap_or(u32::MAX),
         bytes: Count(done.bytes),
     })
+}
+
+/// The version there that was pulled, when it goes back to where it came from: whoever pushed it may have said no digest.
+async fn came_from(keeper: &Keeper, package: &Package, remote: &str, name: &str) -> Option<There> {
+    let origin = package.version.tags.get(ORIGIN)?;
+    let number = origin.strip_prefix(&format!("{remote}:{name}/"))?;
+    let found = keeper.find(name, &Which::Number(number.to_owned())).await;
+    found.ok() // Gone there, or its name: it is pushed as any other.
 }

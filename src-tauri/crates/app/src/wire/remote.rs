@@ -7,6 +7,8 @@ use lapwing_core::{RemoteKind, Report};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use super::Count;
+
 /// A secret on its way in. It does not print itself.
 #[derive(Clone, Deserialize, Serialize, Type)]
 #[serde(transparent)]
@@ -87,6 +89,28 @@ pub struct LoginRemote {
 pub struct RemoteRef {
     pub project: Option<String>,
     pub name: String,
+}
+
+/// What is synced: the project's experiment, or those that are named.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct SyncRemote {
+    pub project: Option<String>,
+    pub name: String,
+    pub experiments: Vec<String>,
+}
+
+/// What a sync moved. Nothing, when both sides were the same.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Type)]
+pub struct Synced {
+    /// Ids, the same on both sides.
+    pub runs_pushed: Vec<String>,
+    pub runs_pulled: Vec<String>,
+    /// `REMOTE:NAME/VERSION`
+    pub versions_pushed: Vec<String>,
+    pub versions_pulled: Vec<String>,
+    /// Of artifacts and models.
+    pub files: u32,
+    pub bytes: Count,
 }
 
 /// How a try went: `problem` says what is wrong, or all is well.

@@ -96,6 +96,7 @@ macro_rules! command_table {
             "remotes.add" => remotes::add(AddRemote) -> RemoteAdded, [Remotes];
             "remotes.login" => remotes::login(LoginRemote) -> RemoteAdded, [Remotes];
             "remotes.test" => remotes::test(RemoteRef) -> RemoteHealth, [];
+            "remotes.sync" => models::sync(SyncRemote) -> Synced, [Runs, Models];
             "remotes.remove" => remotes::remove(RemoteRef) -> Nothing, [Remotes];
         }
     };
