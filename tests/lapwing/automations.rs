@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::place::{Place, peer, told};
+use crate::registries::{PASSWORD, Registry, add_registry};
 
 /// A lap takes seconds; a machine that builds at the same time may need far longer.
 const BOUND: Duration = Duration::from_secs(400);
@@ -307,6 +308,65 @@ fn new_data_starts_a_lap_once() {
         "{:?}",
         sandbox.log()
     );
+}
+
+/// What a team's registry calls `prod` is what answers here, unless it is no better on the held-out rows.
+#[test]
+fn an_alias_that_moves_elsewhere_is_followed() {
+    let sandbox = Sandbox::deployed("on = { remote_alias = \"images:rule@prod\" }");
+    let registry = Registry::start(&sandbox.place);
+    add_registry(
+        &sandbox.place,
+        &sandbox.folder,
+        "images",
+        registry.port,
+        PASSWORD,
+    );
+    let push = |version: &str| {
+        sandbox.json(&["models", "push", version, "images", "--alias", "prod"]);
+    };
+    push("rule/1");
+    let server = sandbox.server();
+    let first = lap(&sandbox, 1);
+    assert_eq!(
+        kinds(&first),
+        ["triggered", "kept"],
+        "it is served already: {first:?}"
+    );
+
+    sandbox.write("data/rows.csv", &rows(2000, 400, 1.5));
+    let run = sandbox.json(&["run"]);
+    let id = run["row"]["run_id"].as_str().unwrap();
+    sandbox.json(&["models", "register", id, "--name", "rule"]);
+    push("rule/2");
+    let second = lap(&sandbox, 2);
+    assert_eq!(
+        kinds(&second),
+        ["triggered", "promoted", "released"],
+        "{second:?}"
+    );
+    let why = second[0]["message"].as_str().unwrap();
+    assert_eq!(why, "images:rule@prod names version 2 now");
+    assert!(second[1]["numbers"]["challenger"].is_number(), "{second:?}");
+    assert_eq!(sandbox.revision(), 2);
+
+    // The old one again: worse on the held-out rows, and not released.
+    push("rule/1");
+    let third = lap(&sandbox, 3);
+    assert_eq!(kinds(&third), ["triggered", "kept"], "{third:?}");
+    server.looks(4);
+    assert_eq!(
+        sandbox.decisions("triggered").len(),
+        3,
+        "each move counts once: {:?}",
+        sandbox.log()
+    );
+    assert_eq!(sandbox.revision(), 2);
+
+    // A registry that is away stops nothing, and is asked again.
+    drop(registry);
+    server.looks(3);
+    assert_eq!(sandbox.decisions("failed"), Vec::<Value>::new());
 }
 
 #[test]

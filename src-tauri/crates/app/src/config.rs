@@ -140,7 +140,8 @@ pub struct PolicyConfig {
     pub on: TriggerConfig,
     #[serde(default)]
     pub retrain: RetrainConfig,
-    pub gate: GateConfig,
+    /// Needed by a policy that retrains; one that follows a remote alias may leave the judgement to whoever moves it.
+    pub gate: Option<GateConfig>,
     #[serde(default)]
     pub watch: WatchConfig,
 }
@@ -161,6 +162,8 @@ pub struct TriggerConfig {
     #[serde(default)]
     pub drift: bool,
     pub performance: Option<PerformanceLine>,
+    /// `REMOTE:NAME@ALIAS`: when the alias names another version there, that version is fetched and released, and nothing is trained.
+    pub remote_alias: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -236,14 +239,37 @@ impl Config {
                 ));
             }
         };
-        toml_edit::de::from_str(&text).map_err(|error| {
+        let config: Self = toml_edit::de::from_str(&text).map_err(|error| {
             Report::new(
                 Code::Invalid,
                 "config.invalid",
                 format!("{} is not valid: {}", path.display(), place(&text, &error)),
             )
             .hint("correct the line, or remove it to get the default")
-        })
+        })?;
+        config.check(&path)?;
+        Ok(config)
+    }
+
+    /// What the shape of the file alone does not say.
+    fn check(&self, path: &Path) -> Result<(), Report> {
+        let ungated = self
+            .automations
+            .iter()
+            .find(|policy| policy.gate.is_none() && policy.on.remote_alias.is_none());
+        let Some(policy) = ungated else {
+            return Ok(());
+        };
+        Err(Report::new(
+            Code::Invalid,
+            "config.invalid",
+            format!(
+                "{} is not valid: the automation `{}` has no gate",
+                path.display(),
+                policy.name
+            ),
+        )
+        .hint("say what its challenger must beat: gate = { metric = \"auc\", data = \"heldout.parquet\" }"))
     }
 
     /// What is said of one deployment, if anything is.

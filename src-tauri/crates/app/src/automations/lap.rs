@@ -14,11 +14,13 @@ use lapwing_tracking::Resolved;
 
 use super::trail::{self, Entry};
 use super::{policy, trigger};
-use crate::config::{Config, PolicyConfig};
+use crate::config::{Config, GateConfig, PolicyConfig};
 use crate::deployments::{self, Release, live_revision, release, score_rows};
 use crate::error::Reported as _;
 use crate::pipeline::{self, Progress};
-use crate::wire::{AddData, DecisionKind, DecisionRow, RegisterModel, RunStatus, StartRun};
+use crate::wire::{
+    AddData, DecisionKind, DecisionRow, PullModel, RegisterModel, RunStatus, StartRun,
+};
 use crate::{App, data, jobs, models, monitors, projects};
 
 /// Alias of the version that is served.
@@ -117,8 +119,14 @@ fn run(
         ));
     };
     // What the lap takes in now is no news for its trigger afterwards; what comes while it goes on is.
-    if let Some(content) = trigger::content(&root, &policy)? {
-        policies::dealt_with(app.store(), &root, name, &content).reported()?;
+    match trigger::content(app, &root, &policy) {
+        Ok(Some(content)) => {
+            policies::dealt_with(app.store(), &root, name, &content).reported()?;
+        }
+        Ok(None) => {}
+        // A remote that cannot be asked: the lap comes to it, and writes down why it failed.
+        Err(_) if policy.on.remote_alias.is_some() => {}
+        Err(report) => return Err(report),
     }
     let mut lap = Lap {
         app,
@@ -177,6 +185,9 @@ impl Lap<'_> {
     }
 
     fn go(&mut self) -> Result<(), Report> {
+        if let Some(alias) = self.policy.on.remote_alias.clone() {
+            return self.follow(&alias);
+        }
         let Some(run_id) = self.retrain()? else {
             return self.decide(
                 DecisionKind::Kept,
@@ -191,17 +202,15 @@ impl Lap<'_> {
             .tracking()
             .resolve(&format!("runs:/{run_id}"))
             .reported()?;
-        let verdict = self.gate(&challenger)?;
-        let mut numbers = BTreeMap::from([
-            ("challenger".to_owned(), verdict.challenger),
-            ("margin".to_owned(), verdict.margin),
-            ("rows".to_owned(), f64::from(verdict.rows)),
-        ]);
-        numbers.extend(
-            verdict
-                .champion
-                .map(|champion| ("champion".to_owned(), champion)),
-        );
+        let Some(gate) = self.policy.gate.clone() else {
+            return Err(Report::new(
+                Code::Invalid,
+                "automation.no_gate",
+                format!("the automation `{}` has no gate", self.policy.name),
+            ));
+        };
+        let verdict = self.gate(&gate, &challenger)?;
+        let numbers = numbers(&verdict);
         if verdict.choice == Choice::Keep {
             return self.decide(
                 DecisionKind::Kept,
@@ -232,6 +241,71 @@ impl Lap<'_> {
             message,
             BTreeMap::new(),
             Some(&run_id),
+            Some(called),
+        )
+    }
+
+    /// What a remote alias names comes here and is released, unless it is served already or loses at the gate.
+    fn follow(&mut self, alias: &str) -> Result<(), Report> {
+        let input = PullModel {
+            project: Some(self.project.clone()),
+            address: alias.to_owned(),
+            name: Some(self.policy.model.clone()),
+            alias: None,
+        };
+        let pulled = models::pull(self.app, input)?;
+        let called = format!("{} v{}", pulled.name, pulled.version);
+        let deployment = self.policy.deployment.clone();
+        let served = match table::get(self.app.store(), &deployment).reported()? {
+            Some(found) => live_revision(self.app, &found)?,
+            None => None,
+        };
+        let same = served
+            .is_some_and(|live| live.model == pulled.name && live.version == Some(pulled.version));
+        if same {
+            let message = format!("{deployment} answers with {called} already");
+            return self.decide(
+                DecisionKind::Kept,
+                message,
+                BTreeMap::new(),
+                None,
+                Some(called),
+            );
+        }
+        let address = format!("{}/{}", pulled.name, pulled.version);
+        let model = self.app.tracking().resolve(&address).reported()?;
+        let run_id = model.run_id.clone();
+        let mut message = format!("{alias} is {}", pulled.origin);
+        let mut measured = BTreeMap::new();
+        if let Some(gate) = self.policy.gate.clone() {
+            let verdict = self.gate(&gate, &model)?;
+            measured = numbers(&verdict);
+            if verdict.choice == Choice::Keep {
+                let sentence = verdict.sentence;
+                return self.decide(
+                    DecisionKind::Kept,
+                    sentence,
+                    measured,
+                    run_id.as_ref(),
+                    Some(called),
+                );
+            }
+            message = format!("{message}; {}", verdict.sentence);
+        }
+        self.decide(
+            DecisionKind::Promoted,
+            message,
+            measured,
+            run_id.as_ref(),
+            Some(called.clone()),
+        )?;
+        self.release(pulled.version)?;
+        let message = format!("{deployment} answers with {called}");
+        self.decide(
+            DecisionKind::Released,
+            message,
+            BTreeMap::new(),
+            run_id.as_ref(),
             Some(called),
         )
     }
@@ -296,8 +370,7 @@ impl Lap<'_> {
     }
 
     /// Champion and challenger on the same held-out rows.
-    fn gate(&self, challenger: &Resolved) -> Result<Verdict, Report> {
-        let gate = &self.policy.gate;
+    fn gate(&self, gate: &GateConfig, challenger: &Resolved) -> Result<Verdict, Report> {
         let path = projects::project(&self.project)?
             .beneath(&gate.data)
             .reported()?;
@@ -426,4 +499,15 @@ impl Lap<'_> {
             .reported()?;
         monitors::forgive(self.app, &self.policy.deployment)
     }
+}
+
+fn numbers(verdict: &Verdict) -> BTreeMap<String, f64> {
+    let mut numbers = BTreeMap::from([
+        ("challenger".to_owned(), verdict.challenger),
+        ("margin".to_owned(), verdict.margin),
+        ("rows".to_owned(), f64::from(verdict.rows)),
+    ]);
+    let champion = verdict.champion;
+    numbers.extend(champion.map(|champion| ("champion".to_owned(), champion)));
+    numbers
 }

@@ -73,12 +73,15 @@ pub fn list(app: &App, input: InProject) -> Result<Vec<PolicyRow>, Report> {
                 name: policy.name.clone(),
                 deployment: Some(policy.deployment.clone()),
                 trigger: trigger::words(policy),
-                gate: format!(
-                    "challenger must beat the champion's {} by {} on {}",
-                    policy.gate.metric,
-                    policy.gate.margin,
-                    policy.gate.data.display()
-                ),
+                gate: match &policy.gate {
+                    Some(gate) => format!(
+                        "challenger must beat the champion's {} by {} on {}",
+                        gate.metric,
+                        gate.margin,
+                        gate.data.display()
+                    ),
+                    None => "whatever the alias names is released".to_owned(),
+                },
                 enabled: policy.enabled,
                 running: lap::is_running(app, project.root(), &policy.name)?,
                 next: trigger::next(policy)?,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use lapwing_core::{Report, Timestamp};
@@ -19,11 +20,16 @@ const REST_MILLIS: i64 = 10 * 60_000;
 /// A lap that was just started may need so long until it holds its lock.
 const START_GRACE_MILLIS: i64 = 60_000;
 
+/// A remote that did not answer is not asked again at once: the other policies wait meanwhile.
+const LEAVE_ALONE: Duration = Duration::from_secs(60);
+
 /// What one look hands to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Data that differs from what the last lap began with, by project and policy.
     changing: HashMap<(String, String), String>,
+    /// When a remote did not answer for a policy.
+    silent: HashMap<(String, String), Instant>,
 }
 
 /// Looks at every project's policies once, and starts those that are due.
@@ -162,11 +168,23 @@ fn settled_data(
     memory: &Memory,
     seen: &mut Seen,
 ) -> Result<Option<String>, Report> {
-    let Some(content) = trigger::content(project, policy)? else {
-        return Ok(None);
-    };
     let key = (project.to_owned(), policy.name.clone());
-    let Some(reason) = trigger::by_data(project, policy, memory, &content)? else {
+    let silent = seen.silent.get(&key);
+    if silent.is_some_and(|since| since.elapsed() < LEAVE_ALONE) {
+        return Ok(None);
+    }
+    let content = match trigger::content(app, project, policy) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Ok(None),
+        Err(report) => {
+            if policy.on.remote_alias.is_some() {
+                seen.silent.insert(key, Instant::now());
+            }
+            return Err(report);
+        }
+    };
+    seen.silent.remove(&key);
+    let Some(reason) = trigger::by_data(app, project, policy, memory, &content)? else {
         seen.changing.remove(&key);
         if memory.data.is_none() {
             policies::dealt_with(app.store(), project, &policy.name, &content).reported()?;

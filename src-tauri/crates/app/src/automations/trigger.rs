@@ -10,8 +10,9 @@ use lapwing_store::policies::Memory;
 
 use super::schedule::{self, Schedule};
 use crate::config::PolicyConfig;
+use crate::deployments::live_revision;
 use crate::error::Reported as _;
-use crate::{App, monitors, projects};
+use crate::{App, models, monitors, projects};
 
 /// The trigger in words.
 pub(super) fn words(policy: &PolicyConfig) -> String {
@@ -35,6 +36,9 @@ pub(super) fn words(policy: &PolicyConfig) -> String {
             "when {} is {side} on {} labelled rows",
             line.metric, line.min_rows
         ));
+    }
+    if let Some(alias) = &policy.on.remote_alias {
+        parts.push(format!("when {alias} names another version"));
     }
     if parts.is_empty() {
         "only by hand".to_owned()
@@ -84,13 +88,22 @@ pub(super) fn by_schedule(
         .map(|_| format!("the schedule {cron} was due")))
 }
 
-/// The content of the policy's data paths now, one line for each; `None` when it waits for no data.
-pub(super) fn content(project: &str, policy: &PolicyConfig) -> Result<Option<String>, Report> {
-    let Some(paths) = &policy.on.data else {
+/// The content of the policy's data paths and what its remote alias names now, one line for each; `None` when it waits for neither.
+pub(super) fn content(
+    app: &App,
+    project: &str,
+    policy: &PolicyConfig,
+) -> Result<Option<String>, Report> {
+    if policy.on.data.is_none() && policy.on.remote_alias.is_none() {
         return Ok(None);
-    };
-    let project = projects::project(project)?;
+    }
+    let paths = policy.on.data.as_deref().unwrap_or_default();
     let mut lines = Vec::new();
+    if let Some(alias) = &policy.on.remote_alias {
+        let behind = models::behind(app, Some(project), alias)?;
+        lines.push(format!("{alias} {}", behind.version));
+    }
+    let project = projects::project(project)?;
     for path in paths {
         let place = project.beneath(Path::new(path)).reported()?;
         if place.exists() {
@@ -103,6 +116,7 @@ pub(super) fn content(project: &str, policy: &PolicyConfig) -> Result<Option<Str
 
 /// Why new data starts the policy: a path has another content than the last lap began with. A path that is gone is no news.
 pub(super) fn by_data(
+    app: &App,
     project: &str,
     policy: &PolicyConfig,
     memory: &Memory,
@@ -110,14 +124,47 @@ pub(super) fn by_data(
 ) -> Result<Option<String>, Report> {
     let Some(known) = &memory.data else {
         let paths = policy.on.data.as_deref().unwrap_or_default();
-        return Ok(modified(project, paths)?.map(|path| format!("{path} changed")));
+        let changed = modified(project, paths)?.map(|path| format!("{path} changed"));
+        return match changed {
+            Some(reason) => Ok(Some(reason)),
+            None => not_served(app, project, policy),
+        };
     };
     let news = content
         .lines()
         .find(|line| !known.lines().any(|old| old == *line));
     Ok(news
         .and_then(|line| line.rsplit_once(' '))
-        .map(|(path, _)| format!("{path} changed")))
+        .map(|(path, content)| {
+            if policy.on.remote_alias.as_deref() == Some(path) {
+                format!("{path} names version {content} now")
+            } else {
+                format!("{path} changed")
+            }
+        }))
+}
+
+/// Why a policy that was never looked at follows its alias at once: the endpoint answers with another version.
+fn not_served(app: &App, project: &str, policy: &PolicyConfig) -> Result<Option<String>, Report> {
+    let Some(alias) = &policy.on.remote_alias else {
+        return Ok(None);
+    };
+    let behind = models::behind(app, Some(project), alias)?;
+    let live = match table::get(app.store(), &policy.deployment).reported()? {
+        Some(deployment) => live_revision(app, &deployment)?,
+        None => None,
+    };
+    let served = live.and_then(|live| Some((live.model, live.version?)));
+    let origin = served.and_then(|(model, version)| {
+        let version = app.tracking().version(&model, version).ok()?; // Deleted since: of no known origin.
+        version.tags.get(models::ORIGIN).cloned()
+    });
+    Ok((origin.as_deref() != Some(&behind.origin)).then(|| {
+        format!(
+            "{alias} names version {}, which is not served",
+            behind.version
+        )
+    }))
 }
 
 /// The first of the paths whose content is not the tracked version.

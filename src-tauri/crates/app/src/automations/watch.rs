@@ -143,8 +143,11 @@ fn worse(
     let Some(champion) = promoted.and_then(|row| row.numbers.get("champion").copied()) else {
         return Ok(None);
     };
+    let Some(gate) = &policy.gate else {
+        return Ok(None);
+    };
     let line = PerformanceLine {
-        metric: policy.gate.metric.clone(),
+        metric: gate.metric.clone(),
         below: None,
         above: None,
         min_rows: min_rows(policy, config),

@@ -18,6 +18,7 @@ use lapwing_serving::ModelFolder;
 use lapwing_serving::pickle::{Verdict, scan_all};
 use lapwing_tracking::{ModelVersion, RegisteredModel};
 
+pub(crate) use package::ORIGIN;
 pub use pull::{pull, search};
 pub use push::push;
 pub use sync::sync;
@@ -277,6 +278,27 @@ pub(crate) fn elsewhere(
     };
     remotes::connection(app, project, &address.remote)?;
     Ok(Some(text.to_owned()))
+}
+
+/// The version that an alias names at a remote now: what tells that it has moved.
+pub(crate) fn behind(app: &App, project: Option<&str>, alias: &str) -> Result<Behind, Report> {
+    let wanted = address::wanted(alias)?;
+    let remote = remotes::connection(app, project, &wanted.remote)?;
+    let keeper = keeper::Keeper::of(app, &remote)?;
+    let there = app
+        .block_on(keeper.find(&wanted.name, &wanted.which))?
+        .reported()?;
+    Ok(Behind {
+        origin: there.address(&remote.name),
+        version: there.version,
+    })
+}
+
+/// What an alias names elsewhere.
+pub(crate) struct Behind {
+    pub version: String,
+    /// As a version that was pulled from there remembers it.
+    pub origin: String,
 }
 
 /// The name of a model here: one at a remote is pulled first.
