@@ -439,6 +439,12 @@ pub enum Deployments {
     },
     /// The endpoint for other machines: an image with the model in it, and what starts it there.
     Export(ExportDeployment),
+    /// Build that image and push it to a registry; prints what `docker pull` takes.
+    Push {
+        name: String,
+        /// An OCI registry, or `REMOTE:REPOSITORY`.
+        remote: String,
+    },
     /// Stop it and remove its revisions and prediction log.
     Remove {
         name: String,

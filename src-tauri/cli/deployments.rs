@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lapwing_app::deployments;
 use lapwing_app::wire::{
     Deploy, DeploymentDetail, DeploymentRef, DeploymentRow, DeploymentState, ExportDeployment,
-    Nothing, Package, ReadDeploymentLog, Rollback, Target,
+    Nothing, Package, PushDeployment, ReadDeploymentLog, Rollback, Target,
 };
 use lapwing_core::{Code, DeploymentName, Report};
 
@@ -84,6 +84,7 @@ pub fn run(context: &Context, verb: Deployments) -> Done {
         }
         Deployments::Logs { name: text } => logs(context, &text),
         Deployments::Export(arguments) => export(context, arguments),
+        Deployments::Push { name, remote } => push(context, &name, &remote),
         Deployments::Remove { name: text } => {
             deployments::remove(app, DeploymentRef { name: name(&text)? })?;
             context.out.answer(&Nothing {}, |_| {
@@ -94,6 +95,25 @@ pub fn run(context: &Context, verb: Deployments) -> Done {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn push(context: &Context, deployment: &str, remote: &str) -> Done {
+    let (remote, repository) = match remote.split_once(':') {
+        Some((remote, repository)) => (remote, Some(repository.to_owned())),
+        None => (remote, None),
+    };
+    let input = PushDeployment {
+        project: context.project_if_any(),
+        name: name(deployment)?,
+        remote: remote.to_owned(),
+        repository,
+    };
+    print::talk("Building the image, then pushing it…");
+    let pushed = deployments::push(&context.app, input)?;
+    context
+        .out
+        .answer(&pushed, |pushed| print::line(&pushed.image))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn export(context: &Context, arguments: args::ExportDeployment) -> Done {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::place::{Place, peer, told};
+use crate::registries::{PASSWORD, Registry, add_registry};
 
 /// An image of a debug build is large, and a slow disk takes its time.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -114,6 +115,10 @@ impl Container {
     fn start(context: &Path) -> Self {
         let image = format!("lapwing-test-endpoint-{}", std::process::id());
         docker(&["build", "-q", "-t", &image, &context.display().to_string()]);
+        Self::of(image)
+    }
+
+    fn of(image: String) -> Self {
         let id = docker(&[
             "run",
             "-d",
@@ -284,6 +289,7 @@ fn an_exported_endpoint_answers_elsewhere_as_it_does_here() {
         .map(|row| row["prediction"].as_str().unwrap())
         .collect();
     assert_eq!(there, here);
+    a_registry_hands_it_on(&place, &folder, &here);
 
     docker(&["restart", "-t", "20", &container.id]);
     let published = docker(&["port", &container.id, "8080/tcp"]);
@@ -293,6 +299,46 @@ fn an_exported_endpoint_answers_elsewhere_as_it_does_here() {
         image: String::new(),
     };
     container.wait_until_ready();
+}
+
+/// Pushed with the remote's password; the real engine pulls it and runs it.
+fn a_registry_hands_it_on(place: &Place, folder: &Path, here: &[&str]) {
+    let registry = Registry::start(place);
+    add_registry(place, folder, "images", registry.port, "wrong");
+    let push = ["deployments", "push", "small", "images:team/small"];
+    let refused = place.run(folder, &push);
+    assert!(!refused.status.success(), "{}", told(&refused));
+    assert!(
+        told(&refused).contains("cannot be pushed"),
+        "{}",
+        told(&refused)
+    );
+    add_registry(place, folder, "images", registry.port, PASSWORD);
+    let pushed = place.json(folder, &push);
+    let image = format!("127.0.0.1:{}/team/small:r1", registry.port);
+    assert_eq!(pushed["image"], image.as_str());
+    assert_eq!(place.json(folder, &push), pushed, "again it is the same");
+
+    docker(&["rmi", &image]);
+    let config = place.path("docker");
+    std::fs::create_dir_all(&config).unwrap();
+    let login = format!(
+        "printf %s {PASSWORD} | docker login -u ada --password-stdin 127.0.0.1:{} && docker pull -q {image}",
+        registry.port
+    );
+    let pulled = Command::new("sh")
+        .args(["-c", &login])
+        .env("DOCKER_CONFIG", &config)
+        .output()
+        .unwrap();
+    assert!(pulled.status.success(), "{}", told(&pulled));
+    let container = Container::of(image);
+    container.wait_until_ready();
+    let head = format!("POST /invocations HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n");
+    let (status, body) = container.request(&head, BODY).unwrap();
+    assert_eq!(status, 200, "{body}");
+    let there: Vec<String> = predictions(&body).iter().map(ToString::to_string).collect();
+    assert_eq!(there, here);
 }
 
 fn kubernetes_reads_its_manifests(place: &Place, folder: &Path) {

@@ -786,6 +786,15 @@ export type Pulled = {
 	new: boolean,
 };
 
+export type PushDeployment = {
+	project: string | null,
+	name: DeploymentName,
+	/**  An OCI registry. */
+	remote: string,
+	/**  Of the image there; the deployment's name without it. */
+	repository: string | null,
+};
+
 /**  A model version to a registry elsewhere. */
 export type PushModel = {
 	project: string | null,
@@ -805,6 +814,11 @@ export type Pushed = {
 	new: boolean,
 	files: number,
 	bytes: Count,
+};
+
+export type PushedImage = {
+	/**  What `docker pull` takes. */
+	image: string,
 };
 
 export type QualityRow = {
@@ -1351,6 +1365,7 @@ export type Commands = {
 	"deployments.predict": { input: Predict; answer: Predicted };
 	"deployments.traffic": { input: ReadTraffic; answer: Traffic };
 	"deployments.predictions": { input: RecentPredictions; answer: LoggedPrediction[] };
+	"deployments.push": { input: PushDeployment; answer: PushedImage };
 	"deployments.export": { input: ExportDeployment; answer: Exported };
 	"deployments.log": { input: ReadDeploymentLog; answer: LogChunk };
 	"monitors.list": { input: Nothing; answer: MonitorRow[] };
@@ -1435,6 +1450,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"deployments.predict": ["deployments", "monitors"],
 	"deployments.traffic": [],
 	"deployments.predictions": [],
+	"deployments.push": [],
 	"deployments.export": [],
 	"deployments.log": [],
 	"monitors.list": [],

@@ -3,6 +3,7 @@ import { useAction, useCommand } from "../api/client";
 import type { ExportDeployment, Package } from "../api/generated";
 import { ExportDialog } from "../shared/ExportDialog";
 import { Field } from "../shared/ui";
+import { PushImage } from "./PushImage";
 
 const PACKAGES = [
   ["image", "Image"],
@@ -60,6 +61,7 @@ export function Export({
           onChange={(event) => setImage(event.target.value)}
         />
       </Field>
+      {target === "image" && open ? <PushImage name={name} /> : null}
       {inCluster ? (
         <Field label="Namespace">
           <input

@@ -26,6 +26,8 @@ pub enum Error {
     NoImage(String),
     #[error("the image cannot be built: {0}")]
     Build(String),
+    #[error("the image {image} cannot be pushed: {why}")]
+    Push { image: String, why: String },
     #[error("`uv` is not on this machine")]
     NoUv,
     #[error("there is no Python on this machine")]
@@ -107,6 +109,8 @@ impl Error {
             Self::NoImage(_) => Report::new(Code::Missing, "docker.no_image", text)
                 .hint("pull or import it, or name another one under [docker] in lapwing.toml"),
             Self::Build(_) => Report::new(Code::Failed, "docker.build", text),
+            Self::Push { .. } => Report::new(Code::Failed, "docker.push", text)
+                .hint("`lapwing remotes test NAME` says whether the registry lets you in"),
             Self::NoUv => Report::new(Code::Missing, "environment.no_uv", text)
                 .hint("install it with `pip install uv`, or set LAPWING_UV to its path"),
             Self::NoPython => Report::new(Code::Missing, "environment.no_python", text)

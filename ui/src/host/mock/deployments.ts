@@ -230,6 +230,9 @@ function node(
 const HISTORY_FROM = Date.UTC(2026, 0, 1);
 
 export const deploymentAnswers: Some = {
+  "deployments.push": ({ name, repository }) => ({
+    image: `registry.example.org/team/${repository ?? name}:r3`,
+  }),
   "models.push": ({ model, remote }) => ({
     address: `${remote}:${model}`,
     new: true,

@@ -3,6 +3,7 @@
 mod defaults;
 mod export;
 mod manifests;
+mod push;
 mod reference;
 mod release;
 mod runtime;
@@ -29,6 +30,7 @@ use crate::{App, models, monitors};
 pub use defaults::named;
 pub(crate) use defaults::of as defaults_of;
 pub use export::export;
+pub use push::push;
 pub use release::deploy;
 pub(crate) use release::{Release, release, scratch_revision};
 pub(crate) use score::score_rows;

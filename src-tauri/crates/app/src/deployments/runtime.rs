@@ -61,29 +61,9 @@ fn start_container(
         onnxruntime: library.as_deref(),
         base: &base,
     };
-    let mut dockerfile = String::new();
-    let mut files = Vec::new();
-    for file in image::context(&folder, &parts).reported()? {
-        let content = match file.content {
-            Content::Text(text) => text.into_bytes(),
-            Content::File(path) => fs_err::read(&path).map_err(|error| {
-                Report::new(Code::Failed, "deployment.image", error.to_string())
-            })?,
-        };
-        if file.path == "Dockerfile" {
-            dockerfile = String::from_utf8_lossy(&content).into_owned();
-        } else {
-            files.push(ContextFile {
-                path: file.path,
-                content,
-                mode: file.mode,
-            });
-        }
-    }
     say("building the image");
     let tag = format!("{}:latest", container(deployment));
-    app.block_on(docker::build(&tag, &dockerfile, &files, &mut |_| {}))?
-        .reported()?;
+    build(app, &tag, image::context(&folder, &parts).reported()?)?;
     let limits = super::defaults::of(deployment.project.as_deref(), &deployment.name)?;
     let spec = ServiceSpec {
         name: container(deployment),
@@ -110,6 +90,31 @@ fn start_container(
     };
     say("starting the container");
     app.block_on(docker::service_start(&spec))?.reported()
+}
+
+/// Builds an image from what its context says.
+pub(super) fn build(app: &App, tag: &str, context: Vec<image::ContextFile>) -> Result<(), Report> {
+    let mut dockerfile = String::new();
+    let mut files = Vec::new();
+    for file in context {
+        let content = match file.content {
+            Content::Text(text) => text.into_bytes(),
+            Content::File(path) => fs_err::read(&path).map_err(|error| {
+                Report::new(Code::Failed, "deployment.image", error.to_string())
+            })?,
+        };
+        if file.path == "Dockerfile" {
+            dockerfile = String::from_utf8_lossy(&content).into_owned();
+        } else {
+            files.push(ContextFile {
+                path: file.path,
+                content,
+                mode: file.mode,
+            });
+        }
+    }
+    app.block_on(docker::build(tag, &dockerfile, &files, &mut |_| {}))?
+        .reported()
 }
 
 /// ONNX Runtime's library, from wherever this machine has it.

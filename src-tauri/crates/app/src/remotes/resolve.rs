@@ -56,8 +56,15 @@ impl Connection {
     /// # Errors
     /// When the address is none, or the keychain is locked.
     pub fn client(&self, app: &App) -> Result<Client, Report> {
-        let known = credential(app, self)?.map(|known| known.credential);
-        Client::new(&self.address, known).reported()
+        Client::new(&self.address, self.credential(app)?).reported()
+    }
+
+    /// The credential that is known for it.
+    ///
+    /// # Errors
+    /// When the keychain is locked.
+    pub fn credential(&self, app: &App) -> Result<Option<Credential>, Report> {
+        Ok(credential(app, self)?.map(|known| known.credential))
     }
 }
 

@@ -194,6 +194,22 @@ pub enum Package {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct PushDeployment {
+    pub project: Option<String>,
+    pub name: DeploymentName,
+    /// An OCI registry.
+    pub remote: String,
+    /// Of the image there; the deployment's name without it.
+    pub repository: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct PushedImage {
+    /// What `docker pull` takes.
+    pub image: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
 pub struct ExportDeployment {
     pub name: DeploymentName,
     pub package: Package,

@@ -78,6 +78,7 @@ macro_rules! command_table {
             "deployments.predict" => deployments::predict(Predict) -> Predicted, [Deployments, Monitors];
             "deployments.traffic" => deployments::traffic(ReadTraffic) -> Traffic, [];
             "deployments.predictions" => deployments::predictions(RecentPredictions) -> Vec<LoggedPrediction>, [];
+            "deployments.push" => deployments::push(PushDeployment) -> PushedImage, [];
             "deployments.export" => deployments::export(ExportDeployment) -> Exported, [];
             "deployments.log" => deployments::log(ReadDeploymentLog) -> LogChunk, [];
 

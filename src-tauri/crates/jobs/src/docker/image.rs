@@ -1,7 +1,8 @@
 //! Images: named ones, and those built from what a Python environment needs.
 
 use bollard::Docker;
-use bollard::query_parameters::BuildImageOptionsBuilder;
+use bollard::auth::DockerCredentials;
+use bollard::query_parameters::{BuildImageOptionsBuilder, PushImageOptionsBuilder};
 use futures_util::StreamExt as _;
 
 use super::{ca, connect};
@@ -139,6 +140,42 @@ pub async fn build(
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<()> {
     build_with(&connect().await?, tag, dockerfile, files, say).await
+}
+
+/// Sends an image under its name, which begins with the registry's address, with user and password. What the registry has is not
+/// sent again.
+///
+/// # Errors
+/// When Docker is not reachable, there is no such image, or the registry refuses.
+pub async fn push(
+    image: &str,
+    login: Option<(&str, &str)>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<()> {
+    let docker = connect().await?;
+    let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+    let options = PushImageOptionsBuilder::new().tag(tag).build();
+    // It travels in a header of the engine's API.
+    let known = login.map(|(user, password)| DockerCredentials {
+        username: Some(user.to_owned()),
+        password: Some(password.to_owned()),
+        ..DockerCredentials::default()
+    });
+    let mut stream = docker.push_image(name, Some(options), known);
+    while let Some(step) = stream.next().await {
+        let refused = |why: String| Error::Push {
+            image: image.to_owned(),
+            why,
+        };
+        let step = step.map_err(|error| refused(error.to_string()))?;
+        if let Some(error) = step.error_detail {
+            return Err(refused(error.message.unwrap_or_default()));
+        }
+        if let (Some(status), None) = (&step.status, &step.progress_detail) {
+            say(status);
+        }
+    }
+    Ok(())
 }
 
 async fn build_with(
