@@ -90,6 +90,7 @@ setup-docker:
 setup-cluster:
 	@$(SETUP)/packages.sh cluster || echo 'setup: no ssh server or Slurm can be installed: their tests are left out' >&2
 	@$(SETUP)/packages.sh registry
+	@$(SETUP)/kubectl.sh
 
 setup-peers:
 	@$(SETUP)/python.sh peers evidently airflow kfp huggingface
