@@ -27,6 +27,8 @@ const WORLDS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("git2", &["data"]),
     ("bollard", &["jobs"]),
+    ("kube", &["jobs"]),
+    ("k8s-openapi", &["jobs"]),
     ("ort", &["serving"]),
     ("reqwest", &["remote"]),
     ("keyring", &["remote"]),

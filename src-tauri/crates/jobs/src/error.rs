@@ -74,6 +74,24 @@ pub enum Error {
     Damaged { host: String, path: String },
     #[error("{host}: {said}")]
     There { host: String, said: String },
+    #[error("there is no context `{context}` in the kubeconfig")]
+    NoContext { context: String, known: String },
+    #[error("the kubeconfig cannot be used: {why}")]
+    Kubeconfig { why: String },
+    #[error("the Kubernetes cluster {cluster} is not reachable: {why}")]
+    ClusterUnreachable { cluster: String, why: String },
+    #[error("the connection to the Kubernetes cluster {cluster} is not safe: {why}")]
+    ClusterTls { cluster: String, why: String },
+    #[error("the Kubernetes cluster {cluster} does not accept your credentials (401)")]
+    ClusterRefuses { cluster: String },
+    #[error("on the Kubernetes cluster {cluster} you may not {what} (403)")]
+    ClusterForbids { cluster: String, what: String },
+    #[error("nobody is signed in to the Kubernetes cluster {cluster}: {why}")]
+    ClusterSignIn { cluster: String, why: String },
+    #[error("the Kubernetes cluster {cluster}: {said}")]
+    Cluster { cluster: String, said: String },
+    #[error("the job's pod on {cluster} does not run any more")]
+    NoPod { cluster: String },
     #[error("the path `{0}` cannot travel to another machine")]
     BadPath(String),
     #[error("the cluster does not take a package of {size} ({said}); the largest files: {largest}")]
@@ -159,6 +177,30 @@ impl Error {
                 Report::new(Code::Failed, "ssh.damaged", text).hint("try again")
             }
             Self::There { .. } => Report::new(Code::Failed, "ssh.failed", text),
+            Self::NoContext { known, .. } => {
+                let hint = if known.is_empty() {
+                    "it has none: your cluster's provider makes them".to_owned()
+                } else {
+                    format!("there are: {known}")
+                };
+                Report::new(Code::Missing, "kubernetes.no_context", text).hint(hint)
+            }
+            Self::Kubeconfig { .. } => Report::new(Code::Invalid, "kubernetes.config", text)
+                .hint("see whether `kubectl config view` works"),
+            Self::ClusterUnreachable { .. } => {
+                Report::new(Code::Missing, "kubernetes.unreachable", text)
+                    .hint("see whether `kubectl get jobs` works, and whether a VPN is needed")
+            }
+            Self::ClusterTls { .. } => Report::new(Code::Missing, "kubernetes.tls", text)
+                .hint("fetch the kubeconfig anew: the cluster may have been set up again"),
+            Self::ClusterRefuses { .. } => Report::new(Code::Missing, "kubernetes.refused", text)
+                .hint("sign in again with your cluster's own tool, or fetch the kubeconfig anew"),
+            Self::ClusterForbids { .. } => Report::new(Code::Missing, "kubernetes.forbidden", text)
+                .hint("ask its administrator for a role that may, or name another namespace with `-o namespace=NAME`"),
+            Self::ClusterSignIn { .. } => Report::new(Code::Missing, "kubernetes.sign_in", text)
+                .hint("install the program that its kubeconfig names, and sign in with it"),
+            Self::Cluster { .. } => Report::new(Code::Failed, "kubernetes.refused_job", text),
+            Self::NoPod { .. } => Report::new(Code::Failed, "kubernetes.no_pod", text),
             Self::BadPath(_) => Report::new(Code::Invalid, "ssh.bad_path", text)
                 .hint("rename it: no line break, and nothing outside of the project"),
             Self::PackageTooLarge { .. } => Report::new(Code::Invalid, "ray.too_large", text)

@@ -1,5 +1,5 @@
-//! Runs a command somewhere, supervised: as a process, in Docker, on another machine or in a cluster's queue; and makes the
-//! Python environments to run it in.
+//! Runs a command somewhere, supervised: as a process, in Docker, on another machine, in a cluster's queue or in a pod; and makes
+//! the Python environments to run it in.
 //!
 //! A job is a folder. Its supervisor is a process of its own that outlives whoever started it; the lock that it holds
 //! is the truth about whether it lives. The crate deliberately does not know pipelines, runs or the store. Start with
@@ -10,6 +10,7 @@ pub mod docker;
 pub mod environment;
 mod error;
 mod folder;
+pub mod kubernetes;
 mod log;
 mod process;
 pub mod ray;
@@ -24,6 +25,7 @@ mod supervise;
 
 pub use docker::{DockerHost, RemoteDockerSpec};
 pub use error::{Error, Result};
+pub use kubernetes::{Cluster, KubernetesSpec};
 pub use log::{LogChunk, log, log_size};
 pub use ray::{RaySpec, tracked_files};
 pub use requirements::lines as requirement_lines;

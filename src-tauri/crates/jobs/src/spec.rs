@@ -7,6 +7,7 @@ use lapwing_core::JobId;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::RemoteDockerSpec;
+use crate::kubernetes::KubernetesSpec;
 use crate::ray::RaySpec;
 use crate::slurm::SlurmSpec;
 use crate::ssh::Host;
@@ -33,7 +34,11 @@ impl JobSpec {
     pub(crate) fn is_remote(&self) -> bool {
         matches!(
             self.target,
-            Target::Ssh(_) | Target::Slurm(_) | Target::RemoteDocker(_) | Target::Ray(_)
+            Target::Ssh(_)
+                | Target::Slurm(_)
+                | Target::RemoteDocker(_)
+                | Target::Kubernetes(_)
+                | Target::Ray(_)
         )
     }
 
@@ -58,6 +63,7 @@ pub enum Target {
     Ssh(RemoteSpec),
     Slurm(SlurmSpec),
     Ray(RaySpec),
+    Kubernetes(Box<KubernetesSpec>),
 }
 
 /// A command on another machine, and what travels there and back.

@@ -110,6 +110,17 @@ impl fmt::Display for Outcome {
     }
 }
 
+impl JobState {
+    /// What it waits for, or why nothing is heard of it.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Queued { why, .. } | Self::Running { why, .. } => why.as_deref(),
+            Self::Ended(_) => None,
+        }
+    }
+}
+
 /// How the job is now. What lost its supervisor is ended and recorded as lost; a container, or a command on
 /// another machine, whose supervisor died gets a new one.
 ///

@@ -8,7 +8,7 @@ use crate::docker::Place;
 use crate::folder::Folder;
 use crate::spec::Target;
 use crate::state::{Ended, JobState, Outcome, Started};
-use crate::{Error, Result, detached, docker, process, ray, ssh};
+use crate::{Error, Result, detached, docker, kubernetes, process, ray, ssh};
 
 /// Supervises the job in `folder`: the body of the hidden command `__supervise`.
 ///
@@ -33,6 +33,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Target::Ssh(remote) => ssh::run_job(&folder, &spec, remote, None),
         Target::Slurm(slurm) => ssh::run_job(&folder, &spec, &slurm.remote, Some(slurm)),
         Target::Ray(cluster) => ray::run_job(&folder, &spec, cluster),
+        Target::Kubernetes(kube) => kubernetes::run_job(&folder, &spec, kube),
     };
     let started = match folder.read(&folder.state())? {
         Some(JobState::Running { started, .. }) => Some(started),
@@ -66,6 +67,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Target::Ssh(remote) => ssh::discard(&folder, &spec, remote),
         Target::Slurm(slurm) => ssh::discard(&folder, &spec, &slurm.remote),
         Target::Ray(cluster) => ray::discard(&folder, &spec, cluster),
+        Target::Kubernetes(kube) => kubernetes::discard(&folder, &spec, kube),
     }
     Ok(())
 }

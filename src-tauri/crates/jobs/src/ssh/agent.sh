@@ -182,9 +182,17 @@ environment() {
   : >"$place/.lapwing-complete"
 }
 
+# Whether the Python of the image has everything that the requirements file of the tree asks for, which stdin names.
+satisfied() {
+  IFS= read -r named
+  cd "jobs/$1/tree" || exit 70
+  if python3 -m pip --disable-pip-version-check install --no-index -r "$named" >/dev/null 2>&1; then echo yes; else echo no; fi
+}
+
 # A Python program on stdin, in an environment and in the tree.
 python() {
-  cd "jobs/$1/tree" && "$base/environments/$2/bin/python" -
+  cd "jobs/$1/tree" || exit 70
+  if [ "$2" = image ]; then python3 -; else "$base/environments/$2/bin/python" -; fi
 }
 
 # A program on stdin, for everything that comes after; its digest is named.
@@ -195,7 +203,10 @@ tool() {
 }
 
 start() {
-  if [ ! -d "jobs/$1/claimed" ]; then
+  if [ -e pod ]; then
+    # The pod's first process runs it: the pod ends with the command.
+    [ -e "jobs/$1/go" ] || { echo "$2 $agent" >"jobs/$1/go.new" && mv "jobs/$1/go.new" "jobs/$1/go" || exit 70; }
+  elif [ ! -d "jobs/$1/claimed" ]; then
     (in_own_session nohup sh "$base/$agent" "$base" wrap "$1" "$2" </dev/null >/dev/null 2>>"jobs/$1/wrap.log") &
   fi
   tries=0

@@ -18,7 +18,7 @@ const NO_COMMAND: [i32; 2] = [2, 127];
 pub(super) fn of(host: &Host, code: Option<i32>, said: &str) -> Error {
     let name = host.name().to_owned();
     match code {
-        Some(SSH_FAILED) | None => ssh(name, said),
+        Some(SSH_FAILED) | None if !matches!(host, Host::Pod(_)) => ssh(name, said),
         Some(_) if is_full(said) => Error::FullThere { host: name },
         Some(DAMAGED) => Error::Damaged {
             host: name,
@@ -34,7 +34,7 @@ pub(super) fn of(host: &Host, code: Option<i32>, said: &str) -> Error {
         },
         Some(NO_UV) => Error::NoUvThere { host: name },
         Some(code) if NO_COMMAND.contains(&code) && said.contains("agent-") => Error::NoAgent(name),
-        Some(_) => Error::There {
+        Some(_) | None => Error::There {
             host: name,
             said: last_lines(said),
         },

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure;
 use crate::environment::digest;
+use crate::kubernetes::Pod;
 use crate::{Error, Result};
 
 /// Of a host that does not answer at all.
@@ -129,6 +130,12 @@ impl SshHost {
         Ok(command)
     }
 
+    fn command(&self, line: &str) -> Result<Command> {
+        let mut command = self.ssh()?;
+        command.args(["--", &self.destination, line]);
+        Ok(command)
+    }
+
     fn options(&self, command: &mut Command, persist: u32) -> Result<()> {
         if let Some(config) = &self.config {
             command.arg("-F").arg(config);
@@ -221,12 +228,14 @@ pub enum Host {
         folder: Option<String>,
     },
     Ssh(SshHost),
+    /// A pod that runs in a cluster.
+    Pod(Pod),
 }
 
 /// What goes to a command's standard input.
-pub(super) type Feed<'a> = &'a mut (dyn FnMut(&mut ChildStdin) -> Result<()> + Send);
+pub(crate) type Feed<'a> = &'a mut (dyn FnMut(&mut dyn Write) -> Result<()> + Send);
 /// What reads its standard output.
-pub(super) type Take<'a> = &'a mut dyn FnMut(&mut dyn BufRead) -> Result<()>;
+pub(crate) type Take<'a> = &'a mut dyn FnMut(&mut dyn BufRead) -> Result<()>;
 
 impl Host {
     /// As people know it.
@@ -235,12 +244,13 @@ impl Host {
         match self {
             Self::Here { .. } => "this machine",
             Self::Ssh(host) => &host.destination,
+            Self::Pod(pod) => pod.cluster.name(),
         }
     }
 
     pub(super) fn check(&self) -> Result<()> {
         match self {
-            Self::Here { .. } => Ok(()),
+            Self::Here { .. } | Self::Pod(_) => Ok(()),
             Self::Ssh(host) => host.check(),
         }
     }
@@ -249,25 +259,8 @@ impl Host {
         match self {
             Self::Here { folder } => folder.as_deref().unwrap_or(FOLDER),
             Self::Ssh(host) => host.folder(),
+            Self::Pod(_) => FOLDER,
         }
-    }
-
-    fn command(&self, line: &str) -> Result<Command> {
-        Ok(match self {
-            Self::Here { .. } => {
-                let mut command = Command::new("sh");
-                command.args(["-c", line]);
-                if let Some(home) = std::env::home_dir() {
-                    command.current_dir(home);
-                }
-                command
-            }
-            Self::Ssh(host) => {
-                let mut command = host.ssh()?;
-                command.args(["--", &host.destination, line]);
-                command
-            }
-        })
     }
 
     /// Runs `line` there. `cancel` is a file that ends it when it appears. Standard output is read from behind
@@ -279,9 +272,31 @@ impl Host {
         feed: Feed<'_>,
         take: Take<'_>,
     ) -> Result<()> {
+        let command = match self {
+            Self::Here { .. } => here(line),
+            Self::Ssh(host) => host.command(line)?,
+            Self::Pod(pod) => {
+                let called = pod.call(line, cancel, feed, &mut |reader| {
+                    self.behind_noise(reader).and_then(|()| take(reader))
+                })?;
+                return match called.code {
+                    0 => Ok(()),
+                    code => Err(failure::of(self, Some(code), &called.said)),
+                };
+            }
+        };
+        self.spawned(command, cancel, feed, take)
+    }
+
+    fn spawned(
+        &self,
+        mut command: Command,
+        cancel: Option<&Path>,
+        feed: Feed<'_>,
+        take: Take<'_>,
+    ) -> Result<()> {
         let mut said = tempfile::tempfile()?;
-        let mut child = self
-            .command(line)?
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A file, not a pipe: a shared connection may keep it open after the command has ended.
@@ -346,6 +361,15 @@ impl Host {
     }
 }
 
+fn here(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]);
+    if let Some(home) = std::env::home_dir() {
+        command.current_dir(home);
+    }
+    command
+}
+
 fn watch(child: &Mutex<Child>, cancel: Option<&Path>, done: &AtomicBool) {
     let Some(cancel) = cancel else { return };
     while !done.load(Ordering::Acquire) {
@@ -385,6 +409,6 @@ fn heard(said: &mut File) -> Result<String> {
 }
 
 /// Gives a whole text to a command.
-pub(super) fn text(content: &[u8]) -> impl FnMut(&mut ChildStdin) -> Result<()> + Send + '_ {
+pub(super) fn text(content: &[u8]) -> impl FnMut(&mut dyn Write) -> Result<()> + Send + '_ {
     move |stdin| Ok(stdin.write_all(content)?)
 }

@@ -15,9 +15,10 @@ use super::tunnel::Keeper;
 use super::upload::Tree;
 use super::{environment, fetch, tunnel, upload};
 use crate::folder::Folder;
+use crate::kubernetes::{Pod, Reverse, free_port};
 use crate::slurm::SlurmSpec;
 use crate::state::{JobState, Outcome, set_why};
-use crate::{Error, JobSpec, RemoteSpec, Result, slurm};
+use crate::{Error, JobSpec, RemoteEnvironment, RemoteSpec, Result, slurm};
 
 /// Between two tries to reach a host: the first is short, and none is longer than the last.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -25,6 +26,8 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 /// For nodes where a tunnel does not end.
 const RELAY: &str = include_str!("relay.py");
+/// Stands for the Python of a container's image, where an environment is named.
+const IMAGE: &str = "image";
 /// A shell's code for a command that a signal ended is this and the signal's number.
 const SIGNALLED: i32 = 128;
 const LAST_SIGNAL: i32 = 64;
@@ -91,7 +94,8 @@ impl Job<'_> {
         let log_start = memory.log_start.unwrap_or_default();
         // From here on it may run: whoever cancels it has to reach it.
         let tunnels = match &self.agent.host {
-            Host::Ssh(host) => Some(Keeper::start(host, &memory.tunnels)),
+            Host::Ssh(host) => Some(Way::Ssh(Keeper::start(host, &memory.tunnels))),
+            Host::Pod(pod) => Some(Way::Pod(Reverse::start(pod, &memory.tunnels)?)),
             Host::Here { .. } => None,
         };
         let outcome = self.patiently(Until::Done, || self.watch(log_start))?;
@@ -129,7 +133,12 @@ impl Job<'_> {
             },
         )?;
         let mut made = None;
-        if let Some(wanted) = &self.remote.environment {
+        let wanted = self.remote.environment.as_ref();
+        if wanted.is_some_and(|wanted| self.is_in_image(wanted)) {
+            say("the image has what the requirements ask for");
+            let scripts = environment::scripts(argv, &cwd, &self.remote.files);
+            environment::check_imports(&self.agent, &self.spec.id, IMAGE, &scripts, &cancel)?;
+        } else if let Some(wanted) = wanted {
             let index = agent::exports(&self.index_env());
             self.agent
                 .tell("file", &[&id, "index.sh"], Some(&cancel), &index)?;
@@ -153,6 +162,21 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// A pod's image may hold everything already. A project's environment is made by uv alone, which knows its lock file.
+    fn is_in_image(&self, wanted: &RemoteEnvironment) -> bool {
+        let Host::Pod(_) = &self.agent.host else {
+            return false;
+        };
+        let named = format!("{}\n", wanted.requirements);
+        let cancel = self.folder.cancel();
+        // One that cannot say it has not.
+        !wanted.requirements.ends_with(".toml")
+            && self
+                .agent
+                .tell("satisfied", &[&self.id()], Some(&cancel), named.as_bytes())
+                .is_ok_and(|answer| answer.trim() == "yes")
+    }
+
     /// What the job says about where packages come from.
     fn index_env(&self) -> BTreeMap<String, String> {
         const PREFIXES: [&str; 3] = ["UV_", "PIP_", "SSL_CERT_"];
@@ -165,6 +189,7 @@ impl Job<'_> {
         let wanted = tunnel::ports(&self.spec.env, &self.remote.tunnels);
         match &self.agent.host {
             Host::Ssh(host) => tunnel::open(host, &wanted, memory)?,
+            Host::Pod(pod) => self.open_into(pod, &wanted, memory)?,
             // They lie here already.
             Host::Here { .. } => {
                 memory.tunnels = wanted.iter().map(|port| (*port, *port)).collect()
@@ -185,6 +210,24 @@ impl Job<'_> {
                     Some(&cancel),
                     content.as_bytes(),
                 )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Some port there for each of `wanted`.
+    fn open_into(&self, pod: &Pod, wanted: &[u16], memory: &mut Memory) -> Result<()> {
+        for port in wanted {
+            if memory.tunnels.contains_key(port) {
+                continue;
+            }
+            match free_port(pod)? {
+                Some(there) => {
+                    memory.tunnels.insert(*port, there);
+                }
+                None => self.tell_and_log(
+                    "there is no python3 in the image: nothing there can report while it runs, and the metrics files are read at its end",
+                ),
             }
         }
         Ok(())
@@ -406,6 +449,13 @@ impl Job<'_> {
     }
 }
 
+/// What keeps the tunnels open. Nothing is asked of it: it closes them when it goes.
+#[expect(dead_code, reason = "it is held for its drop")]
+enum Way {
+    Ssh(Keeper),
+    Pod(Reverse),
+}
+
 /// How long a host that cannot be reached is waited for.
 #[derive(Clone, Copy)]
 enum Until {
@@ -416,14 +466,19 @@ enum Until {
 
 impl Error {
     /// True when the same may work later: a connection that was cut, a host that sleeps, a full disk here.
-    fn passes(&self) -> bool {
+    pub(crate) fn passes(&self) -> bool {
         match self {
             Self::Cut { .. }
             | Self::NoSuchHost { .. }
             | Self::Refused { .. }
             | Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
-            | Self::NoAgent(_) => true,
+            | Self::NoAgent(_)
+            | Self::ClusterUnreachable { .. }
+            | Self::ClusterRefuses { .. }
+            | Self::ClusterForbids { .. }
+            | Self::ClusterTls { .. }
+            | Self::ClusterSignIn { .. } => true,
             Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
             _ => false,
         }

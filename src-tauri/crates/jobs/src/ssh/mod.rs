@@ -22,6 +22,7 @@ mod upload;
 
 pub use agent::Machine;
 pub(crate) use fetch::settle;
+pub(crate) use host::{Feed, Take};
 pub use host::{Host, SshHost};
 pub(crate) use job::{discard, folders, run_job, slashes};
 pub(crate) use memory::Memory;

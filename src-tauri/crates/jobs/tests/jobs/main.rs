@@ -9,6 +9,10 @@ mod docker;
 #[cfg(target_os = "linux")]
 mod docker_away;
 mod environment;
+#[cfg(target_os = "linux")]
+mod kube;
+#[cfg(target_os = "linux")]
+mod kubernetes;
 mod process;
 #[cfg(target_os = "linux")]
 mod ray;
