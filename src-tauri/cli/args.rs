@@ -213,7 +213,7 @@ pub struct Run {
     /// Where the commands run.
     #[arg(long = "in", value_enum, default_value = "process")]
     pub place: Place,
-    /// Run the stages on this remote: an ssh host, a Slurm or Ray cluster, a Docker host.
+    /// Run the stages on this remote: an ssh host, a Docker host, a Slurm, Kubernetes or Ray cluster.
     #[arg(long, value_name = "REMOTE", conflicts_with = "place")]
     pub on: Option<String>,
     /// Show what would travel to another machine, with sizes and why, and run nothing.

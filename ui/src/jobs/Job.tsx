@@ -7,6 +7,7 @@ import { Asked } from "../shared/states";
 import { Button, Id, Page, State, Time, To, useNow } from "../shared/ui";
 import { JOB } from "../shared/words";
 import { isGoing, jobTime } from "./Jobs";
+import { placeWords } from "./place";
 import "./jobs.css";
 
 export function Job({ id }: { id: string }) {
@@ -40,9 +41,7 @@ export function Job({ id }: { id: string }) {
                 Started <Time at={known.started ?? known.created} />
               </span>
               <span>Took {duration(jobTime(known, now))}</span>
-              <span>
-                {known.on ? `On ${known.on}` : known.target === "docker" ? "In Docker" : "As a process"}
-              </span>
+              <span>{placeWords(known)}</span>
               {known.why ? <span className="state-stale">{known.why}</span> : null}
               {known.outcome ? (
                 <span className={`state-${JOB[known.status].tone}`}>{known.outcome}</span>

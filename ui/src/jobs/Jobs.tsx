@@ -48,7 +48,7 @@ function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {
       title: "Outcome",
       width: "minmax(88px, 1fr)",
       cell: (row) => (
-        <span className="quiet cut" title={row.why ?? row.outcome ?? undefined}>
+        <span className="quiet cut" title={row.outcome ?? row.why ?? undefined}>
           {row.outcome ?? row.why}
         </span>
       ),

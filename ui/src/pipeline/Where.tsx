@@ -6,7 +6,7 @@ import { Asked } from "../shared/states";
 /** Where stages run: here, in Docker here, or on a machine elsewhere. */
 export type Place = { target: "process" | "docker"; on: string | null };
 
-const RUNS: readonly RemoteKind[] = ["ssh", "slurm", "docker", "ray"];
+const RUNS: readonly RemoteKind[] = ["ssh", "docker", "slurm", "kubernetes", "ray"];
 
 /** The remotes that run commands. */
 export function machines(remotes: readonly RemoteRow[]): RemoteRow[] {

@@ -13,6 +13,12 @@ const row = (name: string, kind: RemoteKind): RemoteRow => ({
 });
 
 test("only machines run stages", () => {
-  const all = [row("data", "storage"), row("box", "ssh"), row("team", "mlflow"), row("hpc", "slurm")];
-  expect(machines(all).map(({ name }) => name)).toEqual(["box", "hpc"]);
+  const all = [
+    row("data", "storage"),
+    row("box", "ssh"),
+    row("team", "mlflow"),
+    row("hpc", "slurm"),
+    row("kind", "kubernetes"),
+  ];
+  expect(machines(all).map(({ name }) => name)).toEqual(["box", "hpc", "kind"]);
 });

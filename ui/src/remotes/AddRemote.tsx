@@ -7,10 +7,21 @@ import { Dialog } from "../shared/Dialog";
 import { Failure } from "../shared/states";
 import { Button, Field } from "../shared/ui";
 import { KINDS } from "./kinds";
+import { NO_POD, PodFields, podOptions } from "./PodFields";
 import { NOBODY, SignInFields } from "./SignInFields";
 
 /** Only what a person may choose: git keeps its own remotes. */
-const CHOICES: RemoteKind[] = ["storage", "mlflow", "hugging_face", "oci", "ssh", "slurm", "docker", "ray"];
+const CHOICES: RemoteKind[] = [
+  "storage",
+  "mlflow",
+  "hugging_face",
+  "oci",
+  "ssh",
+  "docker",
+  "slurm",
+  "kubernetes",
+  "ray",
+];
 
 /** Kinds that take a user and a secret from us. */
 const REGISTRIES: readonly RemoteKind[] = ["mlflow", "hugging_face", "oci", "ray"];
@@ -22,6 +33,7 @@ const PLACEHOLDERS: Partial<Record<RemoteKind, string>> = {
   oci: "https://registry.example.org/team",
   ssh: "ssh://ada@gpu-box",
   slurm: "slurm://ada@login.cluster.example.org",
+  kubernetes: "kube://my-context",
   docker: "ssh://ada@docker-host",
   ray: "http://ray.example.org:8265",
 };
@@ -42,7 +54,9 @@ export function AddRemote({
   const [kind, setKind] = useState<RemoteKind>("storage");
   const [usual, setUsual] = useState(false);
   const [signIn, setSignIn] = useState(NOBODY);
+  const [options, setOptions] = useState(NO_POD);
   const storage = kind === "storage";
+  const pod = kind === "kubernetes";
   const add = useAction("remotes.add", {
     quiet: true,
     done: (added, input) =>
@@ -51,6 +65,7 @@ export function AddRemote({
       setName("");
       setUrl("");
       setSignIn(NOBODY);
+      setOptions(NO_POD);
       onOpenChange(false);
     },
   });
@@ -63,7 +78,7 @@ export function AddRemote({
       default: storage && (usual || first),
       user: signIn.user.trim() || null,
       secret: signIn.secret || null,
-      options: {},
+      options: pod ? podOptions(options) : {},
     });
   return (
     <Dialog
@@ -142,6 +157,8 @@ export function AddRemote({
         </label>
       ) : REGISTRIES.includes(kind) ? (
         <SignInFields value={signIn} onChange={setSignIn} />
+      ) : pod ? (
+        <PodFields value={options} onChange={setOptions} />
       ) : (
         <p className="quiet">Your own keys, agent and ssh configuration are used.</p>
       )}

@@ -85,12 +85,10 @@ pub(crate) fn refresh(app: &App, id: &JobId) -> Result<JobRow, Report> {
     if now != row {
         table::put(app.store(), now.clone()).reported()?;
     }
-    let mut shown = shown(now);
-    shown.why = match state {
-        JobState::Queued { why, .. } | JobState::Running { why, .. } => why,
-        JobState::Ended(_) => None,
-    };
-    Ok(shown)
+    Ok(JobRow {
+        why: state.why().map(str::to_owned),
+        ..shown(now)
+    })
 }
 
 fn is_young(row: &table::Job) -> bool {
@@ -258,7 +256,11 @@ pub(crate) fn running(app: &App) -> Result<u32, Report> {
 /// # Errors
 /// When there is none with that id.
 pub fn get(app: &App, input: JobRef) -> Result<JobRow, Report> {
-    refresh(app, &input.id)
+    let row = refresh(app, &input.id)?;
+    Ok(JobRow {
+        on: place(app, &row.id),
+        ..row
+    })
 }
 
 /// A piece of what a job printed.

@@ -5,10 +5,12 @@
 
 use lapwing_core::{Code, Report};
 use lapwing_data::{Project, UploadList};
-use lapwing_jobs::{Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target};
+use lapwing_jobs::{
+    Host, Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target,
+};
 use lapwing_pipeline::{Pipeline, Stage};
 
-use super::ray;
+use super::{pod, ray};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::remotes::{Connection, Machine, connection};
@@ -46,7 +48,9 @@ impl Elsewhere {
     pub fn reach(&self) -> Option<String> {
         match self.machine {
             Machine::Ray(_) => self.connection.option(ray::REACH),
-            Machine::Ssh(_) | Machine::Slurm(_) | Machine::Docker(_) => None,
+            Machine::Ssh(_) | Machine::Slurm(_) | Machine::Docker(_) | Machine::Kubernetes(_) => {
+                None
+            }
         }
     }
 
@@ -78,6 +82,22 @@ impl Elsewhere {
                 outputs,
                 tunnels: vec![TUNNELLED.to_owned()],
             })),
+            Machine::Kubernetes(cluster) => {
+                let remote = RemoteSpec {
+                    environment: environment(project, config, &files),
+                    files,
+                    outputs,
+                    tunnels: vec![TUNNELLED.to_owned()],
+                    // The pod, once there is one.
+                    ..RemoteSpec::new(Host::Here { folder: None }, root)
+                };
+                let asked = Asked {
+                    stage,
+                    connection: &self.connection,
+                };
+                let spec = pod::spec(&asked, cluster, config, remote)?;
+                Ok(Target::Kubernetes(Box::new(spec)))
+            }
             Machine::Ssh(host) | Machine::Slurm(host) => {
                 let remote = RemoteSpec {
                     environment: environment(project, config, &files),
@@ -97,47 +117,57 @@ impl Elsewhere {
 
     /// What the queue is asked for: by the stage, else by the connection, else the cluster's own default.
     fn queued(&self, remote: RemoteSpec, stage: &Stage) -> Result<SlurmSpec, Report> {
-        let asked = |key: &str| asked(&self.connection, stage, key);
-        let number = |key: &str| number::<u64>(&self.connection, stage, key);
-        let cpus = number("cpus")?.and_then(|cpus| u32::try_from(cpus).ok()); // More than any machine has: the cluster's default.
+        let asked = Asked {
+            stage,
+            connection: &self.connection,
+        };
+        let cpus: Option<u64> = asked.number("cpus")?;
+        let cpus = cpus.and_then(|cpus| u32::try_from(cpus).ok()); // More than any machine has: the cluster's default.
         Ok(SlurmSpec {
-            partition: asked("partition"),
-            account: asked("account"),
-            qos: asked("qos"),
-            gpus: asked("gpus"),
+            partition: asked.text("partition"),
+            account: asked.text("account"),
+            qos: asked.text("qos"),
+            gpus: asked.text("gpus"),
             cpus,
-            memory_mib: number("memory_mib")?,
-            minutes: number("minutes")?,
+            memory_mib: asked.number("memory_mib")?,
+            minutes: asked.number("minutes")?,
             ..SlurmSpec::new(remote)
         })
     }
 }
 
-/// What a stage asks for, or else its connection.
-fn asked(connection: &Connection, stage: &Stage, key: &str) -> Option<String> {
-    setting(stage, key).or_else(|| connection.option(key))
+/// What is asked of a queue or a cluster: by the stage, else by the connection.
+pub(super) struct Asked<'a> {
+    pub stage: &'a Stage,
+    pub connection: &'a Connection,
 }
 
-/// The same, as a number.
-pub(super) fn number<T: std::str::FromStr>(
-    connection: &Connection,
-    stage: &Stage,
-    key: &str,
-) -> Result<Option<T>, Report> {
-    let Some(text) = asked(connection, stage, key) else {
-        return Ok(None);
-    };
-    text.parse().map(Some).map_err(|_| {
+impl Asked<'_> {
+    pub fn text(&self, key: &str) -> Option<String> {
+        setting(self.stage, key).or_else(|| self.connection.option(key))
+    }
+
+    pub fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, Report> {
+        let Some(text) = self.text(key) else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|_| self.wrong(key, &text, "no number of that kind"))
+    }
+
+    /// `key` has a value that cannot be used.
+    pub fn wrong(&self, key: &str, value: &str, what: &str) -> Report {
         Report::new(
             Code::Invalid,
             "run.resources",
             format!(
-                "`{key}` of stage `{}` is `{text}`, which is no number",
-                stage.address
+                "`{key}` of stage `{}` is `{value}`, which is {what}",
+                self.stage.address
             ),
         )
         .hint("write it under `meta: {lapwing: …}` in dvc.yaml, or as `-o` of the remote")
-    })
+    }
 }
 
 /// A word or number that a stage says about where it runs.

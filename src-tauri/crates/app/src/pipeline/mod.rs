@@ -5,6 +5,7 @@
 mod elsewhere;
 mod export;
 mod follow;
+mod pod;
 mod ray;
 mod record;
 mod runner;

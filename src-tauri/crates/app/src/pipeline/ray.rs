@@ -6,7 +6,7 @@ use lapwing_jobs::ray::{Kept, Tracking};
 use lapwing_jobs::{RaySpec, Target};
 use lapwing_pipeline::Stage;
 
-use super::elsewhere::{files, number, outputs};
+use super::elsewhere::{Asked, files, outputs};
 use crate::App;
 use crate::config::Config;
 use crate::error::Reported as _;
@@ -23,6 +23,7 @@ pub(super) fn target(
     config: &Config,
     stage: &Stage,
 ) -> Result<Target, Report> {
+    let asked = Asked { stage, connection };
     let named = config.environment.requirements.as_deref();
     let requirements = project.root().join(named.unwrap_or("requirements.txt"));
     let pip = if requirements.is_file() {
@@ -39,9 +40,9 @@ pub(super) fn target(
         files: files(project, stage)?,
         outputs: outputs(stage),
         pip,
-        cpus: number(connection, stage, "cpus")?,
-        gpus: number(connection, stage, "gpus")?,
-        memory_mib: number(connection, stage, "memory_mib")?,
+        cpus: asked.number("cpus")?,
+        gpus: asked.number("gpus")?,
+        memory_mib: asked.number("memory_mib")?,
         tracking: match connection.option(REACH) {
             Some(_) => Tracking::Direct,
             None => Tracking::Files,

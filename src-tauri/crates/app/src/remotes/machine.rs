@@ -1,20 +1,22 @@
 //! Machines elsewhere that commands run on: from a connection to what `lapwing_jobs` starts there.
 
 use lapwing_core::{Code, RemoteKind, Report};
-use lapwing_jobs::{DockerHost, Host, SshHost};
+use lapwing_jobs::{Cluster, DockerHost, Host, SshHost};
 use lapwing_remote::Client;
 
 use super::Connection;
 use crate::App;
 use crate::error::Reported as _;
+use crate::wire::RemoteOrigin;
 
-/// A machine, a queue or an engine elsewhere.
+/// A machine, a queue, an engine or a cluster elsewhere.
 #[derive(Debug, Clone)]
 pub(crate) enum Machine {
     Ssh(Host),
     Slurm(Host),
     Docker(DockerHost),
     Ray(Client),
+    Kubernetes(Cluster),
 }
 
 impl Connection {
@@ -33,12 +35,12 @@ impl Connection {
             })),
             RemoteKind::Docker => Ok(Machine::Docker(self.engine()?)),
             RemoteKind::Ray => Ok(Machine::Ray(self.client(app)?)),
+            RemoteKind::Kubernetes => Ok(Machine::Kubernetes(self.cluster())),
             RemoteKind::Storage
             | RemoteKind::Git
             | RemoteKind::Mlflow
             | RemoteKind::HuggingFace
             | RemoteKind::Oci
-            | RemoteKind::Kubernetes
             | RemoteKind::Airflow
             | RemoteKind::Kubeflow => Err(Report::new(
                 Code::Invalid,
@@ -49,7 +51,7 @@ impl Connection {
                     self.kind.title()
                 ),
             )
-            .hint("name an ssh host, a Slurm or Ray cluster or a Docker host; `lapwing remotes list` shows them")),
+            .hint("name an ssh host, a Docker host, or a Slurm, Kubernetes or Ray cluster; `lapwing remotes list` shows them")),
         }
     }
 
@@ -94,6 +96,27 @@ impl Connection {
         })
     }
 
+    /// The context that the address names, in the file that named it or that the user has set.
+    fn cluster(&self) -> Cluster {
+        let context = self.authority();
+        let named = match &self.origin {
+            RemoteOrigin::Found { file } => Some(file.clone()),
+            RemoteOrigin::Project | RemoteOrigin::Workspace => self.option("kubeconfig"),
+        };
+        // A supervisor may be started by a program with other variables: it is told.
+        let files = named
+            .map(std::ffi::OsString::from)
+            .or_else(|| std::env::var_os("KUBECONFIG"))
+            .unwrap_or_default();
+        Cluster {
+            context: (!context.is_empty()).then(|| context.to_owned()),
+            kubeconfigs: std::env::split_paths(&files)
+                .filter(|file| !file.as_os_str().is_empty())
+                .collect(),
+            namespace: self.option("namespace"),
+        }
+    }
+
     fn engine(&self) -> Result<DockerHost, Report> {
         if self.address.starts_with("ssh://") {
             return Ok(DockerHost::Ssh {
@@ -124,6 +147,7 @@ impl Machine {
             Self::Ray(client) => app
                 .block_on(lapwing_jobs::ray::greet(client.clone()))?
                 .reported(),
+            Self::Kubernetes(cluster) => app.block_on(cluster.greet())?.reported(),
             Self::Ssh(host) => {
                 let machine = lapwing_jobs::ssh::greet(host).reported()?;
                 let uv = machine.uv.unwrap_or_else(|| "without uv".to_owned());

@@ -21,7 +21,7 @@ use crate::wire::{
 use crate::{App, projects};
 
 /// Kinds that something can be done with today.
-const USEFUL: [RemoteKind; 11] = [
+const USEFUL: [RemoteKind; 12] = [
     RemoteKind::Storage,
     RemoteKind::Git,
     RemoteKind::Mlflow,
@@ -30,6 +30,7 @@ const USEFUL: [RemoteKind; 11] = [
     RemoteKind::Ssh,
     RemoteKind::Slurm,
     RemoteKind::Docker,
+    RemoteKind::Kubernetes,
     RemoteKind::Ray,
     RemoteKind::Airflow,
     RemoteKind::Kubeflow,

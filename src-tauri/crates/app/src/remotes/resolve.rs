@@ -179,6 +179,7 @@ pub(super) fn normal(kind: RemoteKind, address: &str) -> Result<String, Report> 
             Client::new(address, None).reported()?;
             Ok(address.to_owned())
         }
+        RemoteKind::Kubernetes if !address.contains("://") => Ok(format!("kube://{address}")),
         RemoteKind::Ssh | RemoteKind::Slurm if !address.contains("://") => {
             Ok(format!("{}://{address}", kind.as_str()))
         }

@@ -69,18 +69,15 @@ fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
                 user: health.user,
             })
         }
-        RemoteKind::Docker | RemoteKind::Ssh | RemoteKind::Slurm => Ok(Answer {
-            server: connection.machine(app)?.greet(app)?,
-            user: None,
-        }),
+        RemoteKind::Docker | RemoteKind::Ssh | RemoteKind::Slurm | RemoteKind::Kubernetes => {
+            Ok(Answer {
+                server: connection.machine(app)?.greet(app)?,
+                user: None,
+            })
+        }
         RemoteKind::Git => Ok(Answer {
             server: exchange::greet(app, connection)?,
             user: None,
         }),
-        RemoteKind::Kubernetes => Err(Report::new(
-            lapwing_core::Code::Missing,
-            "remote.no_test",
-            format!("a {} cannot be tried yet", connection.kind.title()),
-        )),
     }
 }
