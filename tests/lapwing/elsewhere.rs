@@ -140,7 +140,7 @@ pub fn project(place: &Place) -> PathBuf {
     folder
 }
 
-fn lock(folder: &Path) -> String {
+pub fn lock(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("dvc.lock")).unwrap()
 }
 

@@ -19,6 +19,7 @@ mod export;
 mod git_remotes;
 mod hard_use;
 mod hugging_face;
+mod kubernetes;
 mod place;
 #[cfg(target_os = "linux")]
 mod ray;

@@ -1,0 +1,129 @@
+//! The same pipeline here and in pods of a cluster: the same `dvc.lock`, the same run, and nothing left there.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::elsewhere::{lock, project};
+use crate::place::{Place, told};
+
+const TOKEN: &str = "canary-token-77c2";
+
+/// A small API server of the tests' own, whose pods are processes with a folder of their own.
+struct Cluster {
+    server: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    fn start(place: &Place) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes/server.py");
+        let mut server = Command::new("python3")
+            .arg("-B")
+            .arg(program)
+            .arg(folder.path())
+            .args(["--token", TOKEN])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let mut port = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap())
+            .read_line(&mut port)
+            .unwrap();
+        let cluster = Self { server, folder };
+        std::fs::write(
+            cluster.config(),
+            format!(
+                "apiVersion: v1\nkind: Config\ncurrent-context: team\ncontexts:\n- {{name: team, context: {{cluster: team, user: ada}}}}\n\
+                 clusters:\n- {{name: team, cluster: {{server: \"http://127.0.0.1:{}\"}}}}\nusers:\n- {{name: ada, user: {{token: {TOKEN}}}}}\n",
+                port.trim()
+            ),
+        )
+        .unwrap();
+        let here = place.path("home");
+        std::fs::create_dir_all(&here).unwrap();
+        let config = format!("kubeconfig={}", cluster.config().display());
+        let added = place.json(
+            &here,
+            &["remotes", "add", "team", "kube://team", "-o", &config],
+        );
+        assert_eq!(added["kind"], "kubernetes");
+        cluster
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // It takes its pods along.
+        if let Some(control) = &mut self.server.stdin {
+            let _ = writeln!(control, "leave");
+        }
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_pipeline_runs_unchanged_in_pods() {
+    let here = Place::new();
+    let local = project(&here);
+    here.json(&local, &["run"]);
+
+    let place = Place::new();
+    let cluster = Cluster::start(&place);
+    let folder = project(&place);
+    let health = place.json(&folder, &["remotes", "test", "team"]);
+    assert!(health["problem"].is_null(), "{health}");
+
+    let none = place.run(&folder, &["run", "--on", "team"]);
+    assert!(!none.status.success());
+    assert!(
+        told(&none).contains("no image is named for stage"),
+        "{}",
+        told(&none)
+    );
+    std::fs::write(folder.join("lapwing.toml"), "[docker]\nimage = \"any\"\n").unwrap();
+
+    let run = place.json(&folder, &["run", "--on", "team"]);
+    assert_eq!(run["row"]["status"], "FINISHED", "{run}");
+    assert_eq!(
+        run["row"]["metrics"]["rows"], 2.0,
+        "what the script tracked there is on the run here: {run}"
+    );
+    assert_eq!(
+        lock(&folder),
+        lock(&local),
+        "the same outputs, byte for byte"
+    );
+    let again: Value = place.json(&folder, &["run", "--on", "team"]);
+    assert!(again["run_id"].is_null(), "nothing to run: {again}");
+    let jobs = place.json(&folder, &["jobs", "list"]);
+    assert!(!jobs.to_string().contains(TOKEN));
+    let kept = Command::new("grep")
+        .args(["-rl", TOKEN])
+        .arg(place.workspace())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&kept.stdout),
+        "",
+        "the kubeconfig keeps its secrets"
+    );
+
+    let config = std::fs::read_to_string(cluster.config()).unwrap();
+    std::fs::write(cluster.config(), config.replace(TOKEN, "wrong")).unwrap();
+    let refused = place.run(&folder, &["run", "--on", "team", "--force"]);
+    let said = told(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("credentials (401)") && said.contains("hint:"),
+        "{said}"
+    );
+}
