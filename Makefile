@@ -93,7 +93,7 @@ setup-cluster:
 	@$(SETUP)/kubectl.sh
 
 setup-peers:
-	@$(SETUP)/python.sh peers evidently airflow kfp huggingface
+	@$(SETUP)/python.sh peers evidently airflow kfp huggingface storage
 
 setup-driver: setup-base
 	@$(SETUP)/driver.sh

@@ -31,6 +31,8 @@ const WORLDS: &[(&str, &[&str])] = &[
     ("k8s-openapi", &["jobs"]),
     ("ort", &["serving"]),
     ("reqwest", &["remote"]),
+    ("object_store", &["remote"]),
+    ("openssh-sftp-client", &["remote"]),
     ("keyring", &["remote"]),
     ("statrs", &["monitor"]),
 ];

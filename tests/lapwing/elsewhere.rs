@@ -50,7 +50,8 @@ impl Machine {
             at("sshd_config"),
             format!(
                 "ListenAddress 127.0.0.1\nPort {port}\nHostKey {dir}/host_key\nAuthorizedKeysFile {dir}/authorized_keys\n\
-                 PidFile {dir}/sshd.pid\nUsePAM no\nPasswordAuthentication no\nStrictModes no\nPermitRootLogin yes\n"
+                 PidFile {dir}/sshd.pid\nUsePAM no\nPasswordAuthentication no\nStrictModes no\nPermitRootLogin yes\n\
+                 Subsystem sftp internal-sftp\n"
             ),
         )
         .unwrap();

@@ -25,6 +25,7 @@ mod place;
 mod ray;
 mod registries;
 mod remotes;
+mod storage;
 mod the_loop;
 #[cfg(all(unix, feature = "desktop"))]
 mod window;

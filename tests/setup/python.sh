@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp | huggingface | ray
+# Environments of Python, made by uv: python.sh tools | peers | evidently | airflow | kfp | huggingface | storage | ray
 #   tools      uv, ruff and ONNX Runtime's shared library
 #   peers      the real mlflow, dvc, scikit-learn, … of peers.txt
 #   evidently  the real Evidently
@@ -7,6 +7,7 @@
 #   kfp        the real Kubeflow Pipelines SDK
 #   huggingface  the real client of the Hugging Face Hub
 #   ray        the real Ray, for `make test-ray`
+#   storage    an S3 server, and the real dvc that speaks to it
 . "$(dirname "$0")/common.sh"
 
 UV=0.13.9
@@ -47,7 +48,7 @@ environment() { # name
 for name in "$@"; do
   case $name in
     tools) tools ;;
-    peers | evidently | airflow | kfp | huggingface | ray) environment "$name" ;;
+    peers | evidently | airflow | kfp | huggingface | storage | ray) environment "$name" ;;
     *) fail "no such environment: $name" ;;
   esac
 done

@@ -1,6 +1,7 @@
 //! Datasets: add, status, versions, differences, previews, push and pull.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use lapwing_core::{Code, Report, Tag, Timestamp};
 use lapwing_data::{ChangeKind, Out, Overwrite, Project, State};
@@ -15,7 +16,7 @@ use crate::wire::{
     DiffData, DiffKind, DiffRow, FileRow, InProject, Preview, PreviewColumn, PreviewData,
     TransferData, Transferred,
 };
-use crate::{App, projects};
+use crate::{App, projects, remotes};
 
 /// Rows in one page of a preview.
 const MAX_PREVIEW_ROWS: u32 = 1000;
@@ -408,29 +409,26 @@ pub fn pull(app: &App, input: TransferData) -> Result<Transferred, Report> {
     transfer(app, input, lapwing_data::pull)
 }
 
-type Transfer = fn(
-    &Project,
-    Option<&str>,
-    &[PathBuf],
-    &[(Out, PathBuf)],
-    &dyn Fn(lapwing_data::Progress),
-) -> lapwing_data::Result<lapwing_data::Transferred>;
+type Work =
+    fn(&Project, &lapwing_data::Transfer<'_>) -> lapwing_data::Result<lapwing_data::Transferred>;
 
-fn transfer(app: &App, input: TransferData, work: Transfer) -> Result<Transferred, Report> {
+fn transfer(app: &App, input: TransferData, work: Work) -> Result<Transferred, Report> {
     let project = projects::project(&input.project)?;
     let paths: Vec<PathBuf> = input.paths.iter().map(PathBuf::from).collect();
     let outs: Vec<(Out, PathBuf)> = stage_outs(&project)?
         .into_iter()
         .map(|(_, out, place)| (out, place))
         .collect();
-    let done = work(
-        &project,
-        input.remote.as_deref(),
-        &paths,
-        &outs,
-        &|progress| app.tell(&progress),
-    )
-    .reported()?;
+    let stop = AtomicBool::new(false);
+    let transfer = lapwing_data::Transfer {
+        remote: input.remote.as_deref(),
+        targets: &paths,
+        more: &outs,
+        open: &|remote| Ok(remotes::of_data(&input.project, remote.clone()).storage(app)?),
+        progress: &|progress| app.tell(&progress),
+        stop: &stop,
+    };
+    let done = work(&project, &transfer).reported()?;
     Ok(Transferred {
         remote: done.remote,
         files: Count(done.files),

@@ -256,11 +256,7 @@ pub(crate) fn running(app: &App) -> Result<u32, Report> {
 /// # Errors
 /// When there is none with that id.
 pub fn get(app: &App, input: JobRef) -> Result<JobRow, Report> {
-    let row = refresh(app, &input.id)?;
-    Ok(JobRow {
-        on: place(app, &row.id),
-        ..row
-    })
+    refresh(app, &input.id)
 }
 
 /// A piece of what a job printed.

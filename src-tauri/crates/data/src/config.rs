@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use lapwing_remote::Secret;
+
 use crate::{Error, Result};
 
 /// One remote of `.dvc/config`.
@@ -12,6 +14,8 @@ pub struct Remote {
     /// As written, with relative local paths made absolute.
     pub url: String,
     pub default: bool,
+    /// Everything that its section says. Some of it is secret.
+    pub keys: BTreeMap<String, Secret>,
 }
 
 /// The merged configuration: section → key → value, names in lower case.
@@ -96,6 +100,10 @@ impl Config {
                 Some(Remote {
                     default: default == Some(name.as_str()),
                     url: keys.get("url")?.clone(),
+                    keys: keys
+                        .iter()
+                        .map(|(key, value)| (key.clone(), Secret::new(value)))
+                        .collect(),
                     name,
                 })
             })
@@ -130,17 +138,24 @@ fn clean(path: &Path) -> PathBuf {
 /// Adds or replaces a remote in the text of a configuration file.
 #[must_use]
 pub(crate) fn with_remote(text: &str, name: &str, url: &str, default: bool) -> String {
-    let header = format!("remote \"{name}\"");
-    let mut out = text.to_owned();
-    if default {
-        out = with_default(&out, name);
-    }
-    let is_header = |line: &String| section(line).is_some_and(|found| found == header);
+    let out = if default {
+        with_default(text, name)
+    } else {
+        text.to_owned()
+    };
     // Settings beside the address stay: `jobs`, credentials, a profile.
-    let mut lines: Vec<String> = without_key(&out, &header, "url");
+    with_setting(&out, name, "url", url)
+}
+
+/// Sets one key in the section of a remote, which is made where there is none.
+#[must_use]
+pub(crate) fn with_setting(text: &str, name: &str, key: &str, value: &str) -> String {
+    let header = format!("remote \"{name}\"");
+    let is_header = |line: &String| section(line).is_some_and(|found| found == header);
+    let mut lines: Vec<String> = without_key(text, &header, key);
     match lines.iter().position(is_header) {
-        Some(index) => lines.insert(index + 1, format!("    url = {url}")),
-        None => lines.extend([format!("['{header}']"), format!("    url = {url}")]),
+        Some(index) => lines.insert(index + 1, format!("    {key} = {value}")),
+        None => lines.extend([format!("['{header}']"), format!("    {key} = {value}")]),
     }
     lines.join("\n") + "\n"
 }
@@ -164,6 +179,33 @@ pub(crate) fn check_remote(name: &str, url: &str) -> Result<()> {
     }
     if url.trim().is_empty() || url.chars().any(char::is_control) {
         return Err(Error::BadRemote(format!("`{url}` is no address")));
+    }
+    Ok(())
+}
+
+/// Keys whose values are secret: they do not belong into a file that is shared.
+const SECRET: [&str; 9] = [
+    "secret_access_key",
+    "session_token",
+    "sse_customer_key",
+    "password",
+    "passphrase",
+    "account_key",
+    "sas_token",
+    "connection_string",
+    "client_secret",
+];
+
+/// Refuses a setting that would become another line of the file, or a secret that everybody would read.
+pub(crate) fn check_setting(key: &str, value: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if key.is_empty() || !key.chars().all(plain) || value.chars().any(char::is_control) {
+        return Err(Error::BadRemote(format!(
+            "`{key}` is no setting of a remote"
+        )));
+    }
+    if SECRET.contains(&key) {
+        return Err(Error::SecretSetting(key.to_owned()));
     }
     Ok(())
 }

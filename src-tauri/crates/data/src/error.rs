@@ -38,8 +38,10 @@ pub enum Error {
     BadRemote(String),
     #[error("no remote is set")]
     NoDefaultRemote,
-    #[error("remotes of the kind {0} are not supported yet")]
-    UnsupportedRemote(String),
+    #[error("`{0}` is a secret, and .dvc/config is shared")]
+    SecretSetting(String),
+    #[error(transparent)]
+    Remote(#[from] lapwing_remote::Error),
     #[error("{what} on the remote has other content than its name says")]
     Corrupt { what: String },
     #[error("`{0}` is not tracked")]
@@ -99,6 +101,9 @@ impl Error {
     /// Code, stable name, one sentence, and a next step where one is known.
     #[must_use]
     pub fn report(&self) -> Report {
+        if let Self::Remote(error) = self {
+            return error.report();
+        }
         let (code, name, hint) = self.place();
         let report = Report::new(code, name, self.to_string());
         if hint.is_empty() {
@@ -178,11 +183,13 @@ impl Error {
                 "data.no_default_remote",
                 "add one: `lapwing remotes add NAME /path/to/folder --default`",
             ),
-            Self::UnsupportedRemote(_) => (
-                Code::Missing,
-                "data.remote_unsupported",
-                "a folder works today; for other kinds use `dvc push`, the files are the same",
+            Self::SecretSetting(_) => (
+                Code::Invalid,
+                "data.secret_setting",
+                "keep it with `lapwing remotes login`, or with `dvc remote modify --local`",
             ),
+            // Told by the remote itself.
+            Self::Remote(_) => (Code::Failed, "data.remote", ""),
             Self::Corrupt { .. } => (
                 Code::Failed,
                 "data.corrupt",

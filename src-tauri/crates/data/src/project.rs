@@ -1,5 +1,6 @@
 //! A project: a git repository with a DVC layout.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use git2::Repository;
@@ -141,6 +142,22 @@ impl Project {
             &path,
             config::with_remote(&text, name, url, default).as_bytes(),
         )
+    }
+
+    /// Writes settings of a storage remote into `.dvc/config`, in place of those that have the same key there.
+    ///
+    /// # Errors
+    /// When one cannot stand in the file or is a secret, or the file cannot be written.
+    pub fn set_remote(&self, name: &str, settings: &BTreeMap<String, String>) -> Result<()> {
+        for (key, value) in settings {
+            config::check_setting(key, value)?;
+        }
+        let path = self.root.join(".dvc/config");
+        let text = fs_err::read_to_string(&path)?;
+        let text = settings.iter().fold(text, |text, (key, value)| {
+            config::with_setting(&text, name, key, value)
+        });
+        write_whole(&path, text.as_bytes())
     }
 
     /// Removes a storage remote from `.dvc/config`.

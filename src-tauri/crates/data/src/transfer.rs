@@ -1,13 +1,56 @@
-//! Push and pull: content goes to a remote and comes back, verified.
+//! Push and pull: content goes to a remote and comes back, verified, many files at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use lapwing_remote::Storage;
+use lapwing_remote::{Settings, Storage, Watch};
 
+use crate::config::Remote;
+use crate::crew::each;
 use crate::{
     Cache, Error, Exclusive, Out, Overwrite, Progress, Project, Result, checkout, hash, status,
 };
+
+/// Where cut uploads stand, below the project.
+const UPLOADS: &str = ".dvc/tmp/lapwing/uploads";
+/// Files on a disk are hashed by so many at once.
+const HASHING: usize = 4;
+
+/// What to move, and how it is watched.
+pub struct Transfer<'a> {
+    /// The remote that the user named.
+    pub remote: Option<&'a str>,
+    /// Only what lies at or below these; everything when empty.
+    pub targets: &'a [PathBuf],
+    /// Outputs of stages, beside what `.dvc` files track.
+    pub more: &'a [(Out, PathBuf)],
+    /// Opens a remote: whoever knows its credentials.
+    pub open: &'a (dyn Fn(&Remote) -> Result<Storage> + Sync),
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Set by whoever wants the end: what has moved stays.
+    pub stop: &'a AtomicBool,
+}
+
+/// A remote with what its own section says, and no other credentials.
+fn plain(remote: &Remote) -> Result<Storage> {
+    let settings = Settings::of(&remote.url).keys(remote.keys.clone());
+    Ok(Storage::open(&settings)?)
+}
+
+impl Default for Transfer<'_> {
+    fn default() -> Self {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        Self {
+            remote: None,
+            targets: &[],
+            more: &[],
+            open: &plain,
+            progress: &|_| {},
+            stop: &NEVER,
+        }
+    }
+}
 
 /// What a transfer did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,88 +63,87 @@ pub struct Transferred {
     pub skipped: u64,
 }
 
-/// The remotes of one transfer: an output that names its own goes there.
-struct Remotes<'a> {
-    project: &'a Project,
-    /// What the user named.
-    chosen: Option<&'a str>,
-    open: BTreeMap<Option<String>, (Storage, String)>,
+/// One object on its way, for the output at `place`.
+struct Item {
+    id: String,
+    legacy: bool,
+    place: PathBuf,
+    bytes: u64,
 }
 
-impl<'a> Remotes<'a> {
-    fn new(project: &'a Project, chosen: Option<&'a str>) -> Self {
-        Self {
-            project,
-            chosen,
-            open: BTreeMap::new(),
+impl Item {
+    fn path(&self) -> String {
+        let (first, rest) = self.id.split_at(2);
+        if self.legacy {
+            format!("{first}/{rest}")
+        } else {
+            format!("files/md5/{first}/{rest}")
         }
     }
 
-    /// As DVC does: a remote that the user named leaves out what belongs to another.
-    fn takes(&self, out: &Out) -> bool {
-        match (self.chosen, &out.remote) {
-            (Some(chosen), Some(own)) => chosen == own,
-            _ => true,
-        }
+    fn is_listing(&self) -> bool {
+        self.id.ends_with(".dir")
     }
 
-    fn of(&mut self, out: &Out) -> Result<Storage> {
-        let name = out.remote.clone().or(self.chosen.map(str::to_owned));
-        if let Some((storage, _)) = self.open.get(&name) {
-            return Ok(storage.clone());
+    fn missing(&self) -> Error {
+        Error::NotInCache {
+            path: self.place.display().to_string(),
+            id: self.id.clone(),
         }
-        let found = storage(self.project, name.as_deref())?;
-        self.open.insert(name, found.clone());
-        Ok(found.0)
-    }
-
-    /// The addresses that were used; where nothing was to move, the one that would have been.
-    fn addresses(self) -> Result<String> {
-        if self.open.is_empty() {
-            return Ok(storage(self.project, self.chosen)?.1);
-        }
-        let urls: BTreeSet<String> = self.open.into_values().map(|(_, url)| url).collect();
-        Ok(urls.into_iter().collect::<Vec<_>>().join(", "))
     }
 }
 
-fn storage(project: &Project, name: Option<&str>) -> Result<(Storage, String)> {
-    let remotes = project.config().remotes();
-    let remote = match name {
+/// The outputs of one remote.
+struct Group {
+    storage: Storage,
+    url: String,
+    outs: Vec<(Out, PathBuf)>,
+}
+
+/// The outputs to move, by remote: an output that names its own goes there. As DVC does, a remote that the user named leaves
+/// out what belongs to another.
+fn groups(project: &Project, transfer: &Transfer<'_>) -> Result<Vec<Group>> {
+    let mut by_name: BTreeMap<Option<String>, Vec<(Out, PathBuf)>> = BTreeMap::new();
+    for (out, place) in wanted(project, transfer)? {
+        let name = match (transfer.remote, &out.remote) {
+            (Some(chosen), Some(own)) if chosen != own => continue,
+            (chosen, own) => own.clone().or(chosen.map(str::to_owned)),
+        };
+        by_name.entry(name).or_default().push((out, place));
+    }
+    if by_name.is_empty() {
+        // Where nothing is to move, the remote that it would have gone to is named all the same.
+        by_name.insert(transfer.remote.map(str::to_owned), Vec::new());
+    }
+    by_name
+        .into_iter()
+        .map(|(name, outs)| {
+            let remote = remote(project, name.as_deref())?;
+            Ok(Group {
+                storage: (transfer.open)(&remote)?,
+                url: remote.url,
+                outs,
+            })
+        })
+        .collect()
+}
+
+fn remote(project: &Project, name: Option<&str>) -> Result<Remote> {
+    let mut remotes = project.config().remotes().into_iter();
+    match name {
         Some(name) => remotes
-            .into_iter()
             .find(|remote| remote.name == name)
-            .ok_or(Error::NoRemote(name.to_owned()))?,
+            .ok_or(Error::NoRemote(name.to_owned())),
         None => remotes
-            .into_iter()
             .find(|remote| remote.default)
-            .ok_or(Error::NoDefaultRemote)?,
-    };
-    match Storage::open(&remote.url) {
-        Ok(storage) => Ok((storage, remote.url)),
-        Err(lapwing_remote::Error::UnsupportedStorage { scheme }) => {
-            Err(Error::UnsupportedRemote(scheme))
-        }
-        Err(other) => Err(Error::Io(std::io::Error::other(other))),
+            .ok_or(Error::NoDefaultRemote),
     }
 }
 
-fn remote_path(id: &str, legacy: bool) -> String {
-    let (first, rest) = id.split_at(2);
-    if legacy {
-        format!("{first}/{rest}")
-    } else {
-        format!("files/md5/{first}/{rest}")
-    }
-}
-
-/// The outputs to move: those tracked by `.dvc` files at or below `targets`, and `more` (of stages) likewise.
-fn wanted(
-    project: &Project,
-    targets: &[PathBuf],
-    more: &[(Out, PathBuf)],
-) -> Result<Vec<(Out, PathBuf)>> {
-    let targets = targets
+/// The outputs to move: those tracked by `.dvc` files at or below the targets, and those of stages likewise.
+fn wanted(project: &Project, transfer: &Transfer<'_>) -> Result<Vec<(Out, PathBuf)>> {
+    let targets = transfer
+        .targets
         .iter()
         .map(|path| project.beneath(path))
         .collect::<Result<Vec<_>>>()?;
@@ -109,7 +151,7 @@ fn wanted(
         .into_iter()
         .map(|(_, out, place)| (out, place))
         .collect();
-    all.extend(more.iter().cloned());
+    all.extend(transfer.more.iter().cloned());
     all.retain(|(out, place)| {
         let dvc_file = PathBuf::from(format!("{}.dvc", place.display()));
         let named = targets.is_empty()
@@ -121,164 +163,323 @@ fn wanted(
     Ok(all)
 }
 
+/// How far a transfer is, told by many hands at once.
+struct Counter<'a> {
+    tell: &'a (dyn Fn(Progress) + Sync),
+    stop: &'a AtomicBool,
+    verb: &'static str,
+    bytes: AtomicU64,
+    files: AtomicU64,
+    total_bytes: u64,
+    total_files: u64,
+}
+
+impl<'a> Counter<'a> {
+    fn new(transfer: &Transfer<'a>, verb: &'static str, files: u64, bytes: u64) -> Self {
+        Self {
+            tell: transfer.progress,
+            stop: transfer.stop,
+            verb,
+            bytes: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            total_bytes: bytes,
+            total_files: files,
+        }
+    }
+
+    fn moved(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.say();
+    }
+
+    fn finished(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.say();
+    }
+
+    fn say(&self) {
+        let (files, total) = (self.files.load(Ordering::Relaxed), self.total_files);
+        (self.tell)(Progress {
+            what: format!("{} {files} of {total} files", self.verb),
+            done_bytes: self.bytes.load(Ordering::Relaxed),
+            total_bytes: self.total_bytes,
+        });
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(lapwing_remote::Error::Stopped.into());
+        }
+        Ok(())
+    }
+}
+
 /// Sends what the remote does not have. A folder's files go first and its listing last, so that a listing on the remote
 /// always means a whole folder.
 ///
 /// # Errors
-/// When content is not in the cache, or the remote cannot be written.
-pub fn push(
-    project: &Project,
-    remote: Option<&str>,
-    targets: &[PathBuf],
-    more: &[(Out, PathBuf)],
-    progress: &dyn Fn(Progress),
-) -> Result<Transferred> {
-    let mut remotes = Remotes::new(project, remote);
+/// When content is not in the cache, or the remote cannot be written. What was sent stays, and is not sent again.
+pub fn push(project: &Project, transfer: &Transfer<'_>) -> Result<Transferred> {
     let cache = Cache::of(project);
     let mut done = Transferred::default();
-    let mut sent = BTreeSet::new();
-    for (out, place) in wanted(project, targets, more)? {
-        if !remotes.takes(&out) {
-            continue;
+    let mut urls = BTreeSet::new();
+    for group in groups(project, transfer)? {
+        let items = objects(&cache, &group.outs)?;
+        let missing = not_there(&group.storage, items, &mut done)?;
+        let missing = measured(&cache, missing)?;
+        let total = missing.iter().map(|item| item.bytes).sum();
+        let counter = Counter::new(transfer, "Pushed", missing.len() as u64, total);
+        counter.say();
+        let memory = project.root().join(UPLOADS);
+        let (listings, files): (Vec<Item>, Vec<Item>) =
+            missing.into_iter().partition(Item::is_listing);
+        for batch in [&files, &listings] {
+            each(batch, group.storage.hands(), &|item| {
+                send(&group.storage, &cache, item, &memory, &counter)
+            })?;
         }
-        let storage = remotes.of(&out)?;
+        done.files += counter.files.into_inner();
+        done.bytes += total;
+        urls.insert(group.url);
+    }
+    done.remote = urls.into_iter().collect::<Vec<_>>().join(", ");
+    Ok(done)
+}
+
+/// Every object of the outputs once: the files of folders, and their listings.
+fn objects(cache: &Cache, outs: &[(Out, PathBuf)]) -> Result<Vec<Item>> {
+    let mut seen = BTreeSet::new();
+    let mut items = Vec::new();
+    for (out, place) in outs {
         let (Some(id), legacy) = (&out.md5, out.is_legacy()) else {
             continue;
         };
         let mut ids = Vec::new();
-        if id.ends_with(".dir") {
-            ids.extend(
-                cache
-                    .entries(id, legacy)?
-                    .into_iter()
-                    .map(|entry| entry.md5),
-            );
+        if out.is_dir() {
+            let entries = cache.entries(id, legacy)?;
+            ids.extend(entries.into_iter().map(|entry| entry.md5));
         }
         ids.push(id.clone());
         for id in ids {
-            if sent.insert((out.remote.clone(), id.clone(), legacy)) {
-                send(&storage, &cache, &id, legacy, &place, &mut done)?;
-                progress(Progress {
-                    what: project.relative(&place),
-                    done_bytes: done.bytes,
-                    total_bytes: 0,
+            if seen.insert((id.clone(), legacy)) {
+                items.push(Item {
+                    id,
+                    legacy,
+                    place: place.clone(),
+                    bytes: 0,
                 });
             }
         }
     }
-    done.remote = remotes.addresses()?;
-    Ok(done)
+    Ok(items)
+}
+
+/// Without those that lie on the remote already.
+fn not_there(storage: &Storage, items: Vec<Item>, done: &mut Transferred) -> Result<Vec<Item>> {
+    let paths: Vec<String> = items.iter().map(Item::path).collect();
+    let known = storage.known(&paths)?;
+    let all = items.len();
+    let missing: Vec<Item> = items
+        .into_iter()
+        .filter(|item| !known.contains(&item.path()))
+        .collect();
+    done.skipped += (all - missing.len()) as u64;
+    Ok(missing)
+}
+
+/// With the size of each, so that the whole is known before anything moves.
+fn measured(cache: &Cache, items: Vec<Item>) -> Result<Vec<Item>> {
+    items
+        .into_iter()
+        .map(|item| {
+            let object = cache.object(&item.id, item.legacy)?;
+            let meta = fs_err::metadata(object).map_err(|_| item.missing())?;
+            Ok(Item {
+                bytes: meta.len(),
+                ..item
+            })
+        })
+        .collect()
 }
 
 fn send(
     storage: &Storage,
     cache: &Cache,
-    id: &str,
-    legacy: bool,
-    place: &Path,
-    done: &mut Transferred,
+    item: &Item,
+    memory: &Path,
+    counter: &Counter<'_>,
 ) -> Result<()> {
-    let path = remote_path(id, legacy);
-    if storage.has(&path).map_err(std::io::Error::other)? {
-        done.skipped += 1;
-        return Ok(());
+    counter.check()?;
+    if !cache.sound(&item.id, item.legacy)? {
+        return Err(item.missing());
     }
-    let object = cache.object(id, legacy)?;
-    if !cache.sound(id, legacy)? {
-        return Err(Error::NotInCache {
-            path: place.display().to_string(),
-            id: id.to_owned(),
-        });
-    }
-    done.bytes += storage
-        .send(&object, &path)
-        .map_err(std::io::Error::other)?;
-    done.files += 1;
+    let object = cache.object(&item.id, item.legacy)?;
+    let watch = Watch {
+        moved: &|bytes| counter.moved(bytes),
+        stop: counter.stop,
+    };
+    storage.send(&object, &item.path(), memory, watch)?;
+    counter.finished();
     Ok(())
 }
 
 /// Fetches what the cache does not have, verifies it, and checks the outputs out.
 ///
 /// # Errors
-/// When the remote does not have it, or has something else under its name: then nothing of it becomes visible.
-pub fn pull(
-    project: &Project,
-    remote: Option<&str>,
-    targets: &[PathBuf],
-    more: &[(Out, PathBuf)],
-    progress: &dyn Fn(Progress),
-) -> Result<Transferred> {
-    let mut remotes = Remotes::new(project, remote);
+/// When the remote does not have it, or has something else under its name: then nothing of it becomes visible. What has
+/// arrived whole stays in the cache.
+pub fn pull(project: &Project, transfer: &Transfer<'_>) -> Result<Transferred> {
     let cache = Cache::of(project);
     let mut done = Transferred::default();
-    for (out, place) in wanted(project, targets, more)? {
-        let (Some(id), legacy) = (&out.md5, out.is_legacy()) else {
-            continue;
-        };
-        if !remotes.takes(&out) {
-            continue;
+    let mut urls = BTreeSet::new();
+    for group in groups(project, transfer)? {
+        let hands = group.storage.hands();
+        // The listings of folders first: they say what else is to come.
+        let listings = heads(&group.outs, Out::is_dir);
+        let listings = not_here(&cache, listings, &mut done)?;
+        let counter = Counter::new(transfer, "Listed", listings.len() as u64, 0);
+        each(&listings, hands, &|item| {
+            fetch(&group.storage, &cache, item, &counter)
+        })?;
+        done.files += listings.len() as u64;
+        done.bytes += counter.bytes.into_inner();
+
+        let mut items = objects(&cache, &group.outs)?;
+        items.retain(|item| !item.is_listing());
+        let (all, have) = (sizes(&group.outs), present(&cache, &group.outs)?);
+        let items = not_here(&cache, items, &mut done)?;
+        let total = all.saturating_sub(have);
+        let counter = Counter::new(transfer, "Pulled", items.len() as u64, total);
+        counter.say();
+        each(&items, hands, &|item| {
+            fetch(&group.storage, &cache, item, &counter)
+        })?;
+        done.files += counter.files.into_inner();
+        done.bytes += counter.bytes.into_inner();
+        for (out, place) in &group.outs {
+            let _lock = Exclusive::take(project.root())?;
+            checkout::checkout_out(project, out, place, Overwrite::Refuse)?;
         }
-        let storage = remotes.of(&out)?;
-        fetch(&storage, &cache, id, legacy, &place, &mut done)?;
-        if id.ends_with(".dir") {
-            for entry in cache.entries(id, legacy)? {
-                fetch(&storage, &cache, &entry.md5, legacy, &place, &mut done)?;
-                progress(Progress {
-                    what: project.relative(&place),
-                    done_bytes: done.bytes,
-                    total_bytes: 0,
-                });
-            }
-        }
-        let _lock = Exclusive::take(project.root())?;
-        checkout::checkout_out(project, &out, &place, Overwrite::Refuse)?;
+        urls.insert(group.url);
     }
-    done.remote = remotes.addresses()?;
+    done.remote = urls.into_iter().collect::<Vec<_>>().join(", ");
     Ok(done)
 }
 
-fn fetch(
-    storage: &Storage,
-    cache: &Cache,
-    id: &str,
-    legacy: bool,
-    place: &Path,
-    done: &mut Transferred,
-) -> Result<()> {
-    let to = cache.object(id, legacy)?;
-    if cache.sound(id, legacy)? {
-        done.skipped += 1;
-        return Ok(());
+/// The objects that the outputs themselves name.
+fn heads(outs: &[(Out, PathBuf)], which: fn(&Out) -> bool) -> Vec<Item> {
+    let mut seen = BTreeSet::new();
+    outs.iter()
+        .filter(|(out, _)| which(out))
+        .filter_map(|(out, place)| {
+            let (id, legacy) = (out.md5.clone()?, out.is_legacy());
+            seen.insert((id.clone(), legacy)).then(|| Item {
+                id,
+                legacy,
+                place: place.clone(),
+                bytes: 0,
+            })
+        })
+        .collect()
+}
+
+/// Without those that lie in the cache already, whole.
+fn not_here(cache: &Cache, items: Vec<Item>, done: &mut Transferred) -> Result<Vec<Item>> {
+    let here = std::sync::Mutex::new(BTreeSet::new());
+    each(&items, HASHING, &|item| {
+        if cache.sound(&item.id, item.legacy)?
+            && let Ok(mut here) = here.lock()
+        {
+            here.insert((item.id.clone(), item.legacy));
+        }
+        Ok(())
+    })?;
+    let here = here.into_inner().unwrap_or_default();
+    done.skipped += here.len() as u64;
+    Ok(items
+        .into_iter()
+        .filter(|item| !here.contains(&(item.id.clone(), item.legacy)))
+        .collect())
+}
+
+/// The bytes of all outputs, as the project's files say.
+fn sizes(outs: &[(Out, PathBuf)]) -> u64 {
+    outs.iter().filter_map(|(out, _)| out.size).sum()
+}
+
+/// How many of those bytes the cache has.
+fn present(cache: &Cache, outs: &[(Out, PathBuf)]) -> Result<u64> {
+    let size = |id: &str, legacy: bool| -> Result<u64> {
+        // What is not there has no size here.
+        Ok(fs_err::metadata(cache.object(id, legacy)?).map_or(0, |meta| meta.len()))
+    };
+    let mut bytes = 0;
+    for (out, _) in outs {
+        let (Some(id), legacy) = (&out.md5, out.is_legacy()) else {
+            continue;
+        };
+        if !out.is_dir() {
+            bytes += size(id, legacy)?;
+            continue;
+        }
+        for entry in cache.entries(id, legacy)? {
+            bytes += size(&entry.md5, legacy)?;
+        }
     }
+    Ok(bytes)
+}
+
+fn fetch(storage: &Storage, cache: &Cache, item: &Item, counter: &Counter<'_>) -> Result<()> {
+    counter.check()?;
+    let to = cache.object(&item.id, item.legacy)?;
     let folder = to.parent().unwrap_or(cache.root());
     fs_err::create_dir_all(folder)?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".lapwing-")
-        .tempfile_in(folder)?
-        .into_temp_path();
-    let missing = || Error::NotInCache {
-        path: place.display().to_string(),
-        id: id.to_owned(),
+    let (part, _lock) = part(folder, item)?;
+    let path = item.path();
+    let watch = Watch {
+        moved: &|bytes| counter.moved(bytes),
+        stop: counter.stop,
     };
-    let path = remote_path(id, legacy);
-    if !storage.has(&path).map_err(std::io::Error::other)? {
-        let Storage::Folder(root) = storage;
-        return Err(if root.is_dir() {
-            missing()
-        } else {
-            // A disk that is not mounted is not a remote that lacks a file.
-            Error::NoFolder(root.clone())
-        });
+    match storage.fetch(&path, &part, watch) {
+        Ok(()) => {}
+        Err(lapwing_remote::Error::NotFound { .. }) => return Err(item.missing()),
+        Err(lapwing_remote::Error::NoFolder { path }) => return Err(Error::NoFolder(path)),
+        Err(error) => return Err(error.into()),
     }
-    let bytes = storage
-        .fetch(&path, &temporary)
-        .map_err(std::io::Error::other)?;
-    let found = hash::file_id(&temporary, legacy && !id.ends_with(".dir"), &mut |_| {})?;
-    if found != id.trim_end_matches(".dir") {
+    let part = tempfile::TempPath::try_from_path(part)?;
+    let found = hash::file_id(&part, item.legacy && !item.is_listing(), &mut |_| {})?;
+    if found != item.id.trim_end_matches(".dir") {
+        // The part goes with its path: the next try begins anew.
         return Err(Error::Corrupt { what: path });
     }
-    cache.finish(temporary, &to)?;
-    done.files += 1;
-    done.bytes += bytes;
+    cache.finish(part, &to)?;
+    counter.finished();
     Ok(())
+}
+
+/// Where an object arrives, beside its place: the same file after a cut, and another one while somebody else is at it.
+fn part(folder: &Path, item: &Item) -> Result<(PathBuf, std::fs::File)> {
+    let open = |path: &Path| {
+        fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map(fs_err::File::into_file)
+    };
+    let (_, rest) = item.id.split_at(2);
+    let usual = folder.join(format!(".lapwing-{rest}.part"));
+    let file = open(&usual)?;
+    // Whoever held it may have given it its final name meanwhile.
+    if file.try_lock().is_ok() && usual.exists() {
+        return Ok((usual, file));
+    }
+    let own = tempfile::Builder::new()
+        .prefix(".lapwing-")
+        .suffix(".part")
+        .tempfile_in(folder)?
+        .into_temp_path()
+        .keep()
+        .map_err(|error| Error::Io(error.error))?;
+    let file = open(&own)?;
+    Ok((own, file))
 }

@@ -62,7 +62,12 @@ async fn get(client: &Client, path: &str) -> Result<Response> {
 
 /// How far the server's clock is from ours, when it is too far.
 fn skew_seconds(response: &Response) -> Option<i64> {
-    let date = response.headers().get(header::DATE)?.to_str().ok()?; // Not text: nothing can be said.
+    // Not text: nothing can be said.
+    skew_seconds_of(response.headers().get(header::DATE)?.to_str().ok()?)
+}
+
+/// The same from the date that a server gave.
+pub(crate) fn skew_seconds_of(date: &str) -> Option<i64> {
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?; // No date: nothing can be said.
     let seconds = theirs.timestamp().as_second() - Timestamp::now().as_second();
     (seconds.abs() > MAX_SKEW_SECONDS).then_some(seconds)

@@ -57,18 +57,17 @@ impl Client {
         if url.password().is_some() || !url.username().is_empty() {
             return Err(bad("credentials do not belong into an address".to_owned()));
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .read_timeout(IDLE_LIMIT)
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
-            .user_agent(concat!("lapwing/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| bad(error.to_string()))?;
+        let http = builder().build().map_err(|error| bad(error.to_string()))?;
         Ok(Self {
             http,
             base: base.trim_end_matches('/').to_owned(),
             credential,
         })
+    }
+
+    /// The same server by another connection: with certificates or headers of its own.
+    pub(crate) fn with(self, http: reqwest::Client) -> Self {
+        Self { http, ..self }
     }
 
     #[must_use]
@@ -273,6 +272,15 @@ impl Client {
     }
 }
 
+/// What every connection of ours has in common.
+pub(crate) fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .read_timeout(IDLE_LIMIT)
+        .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+        .user_agent(concat!("lapwing/", env!("CARGO_PKG_VERSION")))
+}
+
 async fn size_of(file: &Path) -> u64 {
     // Not there yet: nothing has arrived.
     fs_err::tokio::metadata(file)
@@ -334,10 +342,16 @@ fn said(body: &[u8]) -> String {
         .iter()
         .find_map(|key| json.get(key)?.as_str());
     let text = named.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = short(&text);
     if text.is_empty() {
         return "no reason given".to_owned();
     }
+    text
+}
+
+/// One line, and not too much of it.
+pub(crate) fn short(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.chars().take(SHOWN_BYTES).collect()
 }
 

@@ -63,7 +63,7 @@ pub(crate) async fn diagnose(url: &str, error: reqwest::Error) -> Error {
 }
 
 /// The words of the innermost cause, which is the one that says something.
-fn deepest(error: &dyn std::error::Error) -> String {
+pub(crate) fn deepest(error: &dyn std::error::Error) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;

@@ -56,6 +56,25 @@ pub enum Error {
     Keychain(#[source] keyring::Error),
     #[error("{0}")]
     Ssh(String),
+    #[error("the connection to {url} broke off: {why}")]
+    Cut { url: String, why: String },
+    #[error("{url} does not accept the credentials: {why}")]
+    Refusal { url: String, why: String },
+    #[error("there is no bucket or container at {url}")]
+    NoBucket { url: String },
+    #[error("{url} is not where the bucket is")]
+    Elsewhere { url: String },
+    #[error("there are no credentials for {service}")]
+    NoCredentials {
+        service: &'static str,
+        looked: &'static str,
+    },
+    #[error("the remote's setting `{key}` cannot be used: {why}")]
+    Setting { key: String, why: String },
+    #[error("there is no folder {path}")]
+    NoFolder { path: std::path::PathBuf },
+    #[error("the transfer was stopped")]
+    Stopped,
 }
 
 impl Error {
@@ -64,6 +83,9 @@ impl Error {
     pub fn report(&self) -> Report {
         let (code, name, hint) = self.parts();
         let report = Report::new(code, name, self.to_string());
+        if let Self::NoCredentials { looked, .. } = self {
+            return report.hint(format!("none were found in {looked}"));
+        }
         if hint.is_empty() {
             return report;
         }
@@ -73,7 +95,9 @@ impl Error {
     /// Whether it is worth another try by itself.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Broken { .. } | Self::Silent { .. } | Self::Refused { .. } => true,
+            Self::Broken { .. } | Self::Cut { .. } | Self::Silent { .. } | Self::Refused { .. } => {
+                true
+            }
             Self::Answered { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             Self::UnsupportedStorage { .. }
             | Self::Io(_)
@@ -89,7 +113,14 @@ impl Error {
             | Self::Digest { .. }
             | Self::Unreadable { .. }
             | Self::Keychain(_)
-            | Self::Ssh(_) => false,
+            | Self::Ssh(_)
+            | Self::Refusal { .. }
+            | Self::NoBucket { .. }
+            | Self::Elsewhere { .. }
+            | Self::NoCredentials { .. }
+            | Self::Setting { .. }
+            | Self::NoFolder { .. }
+            | Self::Stopped => false,
         }
     }
 
@@ -160,6 +191,42 @@ impl Error {
                 Code::Missing,
                 "remote.keychain",
                 "unlock the keychain, or set LAPWING_KEYCHAIN=off to keep secrets in a file that only you can read",
+            ),
+            Self::Cut { .. } => (
+                Code::Missing,
+                "remote.broken",
+                "try again: what has arrived is kept",
+            ),
+            Self::Refusal { .. } => (
+                Code::Failed,
+                "remote.unauthorized",
+                "give new ones with `lapwing remotes login NAME`, or correct them where they are",
+            ),
+            Self::NoBucket { .. } => (
+                Code::NotFound,
+                "remote.no_bucket",
+                "check its name and the endpoint, or make it first",
+            ),
+            Self::Elsewhere { .. } => (
+                Code::Invalid,
+                "remote.region",
+                "set the region of the bucket: `dvc remote modify NAME region REGION`, or `lapwing remotes add` with `-o region=REGION`",
+            ),
+            Self::NoCredentials { .. } => (Code::Failed, "remote.no_credentials", ""),
+            Self::Setting { .. } => (
+                Code::Invalid,
+                "remote.setting",
+                "it is in .dvc/config, .dvc/config.local or DVC's own configuration",
+            ),
+            Self::NoFolder { .. } => (
+                Code::NotFound,
+                "remote.no_folder",
+                "check the path, and that its disk is mounted",
+            ),
+            Self::Stopped => (
+                Code::Failed,
+                "remote.stopped",
+                "start it again: what has arrived is kept",
             ),
             Self::Ssh(_) => (
                 Code::Missing,

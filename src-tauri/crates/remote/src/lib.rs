@@ -26,5 +26,5 @@ pub use credentials::{Place, Vault};
 pub use error::{Error, Result};
 pub use found::{Found, HuggingFaceFiles, found, hugging_face_endpoint};
 pub use secret::{Credential, Secret};
-pub use storage::Storage;
+pub use storage::{Around, Settings, Storage, Watch};
 pub use webhook::webhook;

@@ -6,12 +6,14 @@ mod machine;
 mod resolve;
 mod test;
 
+use std::collections::BTreeMap;
+
 use lapwing_core::{Code, RemoteKind, Report, Timestamp};
 use lapwing_remote::{Client, Credential, Place, Secret, check};
 use lapwing_store::remotes as table;
 
 pub(crate) use machine::Machine;
-pub(crate) use resolve::{Connection, connection, hugging_face_cache};
+pub(crate) use resolve::{Connection, connection, hugging_face_cache, of_data};
 
 use crate::error::Reported as _;
 use crate::wire::{
@@ -67,8 +69,7 @@ pub fn list(app: &App, input: RemotesOf) -> Result<Vec<RemoteRow>, Report> {
 }
 
 fn supported(connection: &Connection) -> bool {
-    connection.kind != RemoteKind::Storage
-        || lapwing_remote::Storage::open(&connection.address).is_ok()
+    connection.kind != RemoteKind::Storage || lapwing_remote::Storage::supports(&connection.address)
 }
 
 /// Adds a remote, or changes the one of that name. An `https://` address without a kind is asked what it is.
@@ -84,9 +85,10 @@ pub fn add(app: &App, input: AddRemote) -> Result<RemoteAdded, Report> {
         None => ask(app, &address, given.clone())?,
     };
     match (kind, &input.project) {
-        (RemoteKind::Storage, Some(project)) => projects::project(project)?
-            .add_remote(&input.name, &address, input.default)
-            .reported()?,
+        (RemoteKind::Storage, Some(project)) => {
+            let settings = input.options.into_iter().collect();
+            add_storage(project, &input.name, &address, input.default, &settings)?;
+        }
         (RemoteKind::Storage, None) => {
             return Err(Report::new(
                 Code::Invalid,
@@ -128,6 +130,45 @@ pub fn add(app: &App, input: AddRemote) -> Result<RemoteAdded, Report> {
         None => None,
     };
     Ok(RemoteAdded { kind, place })
+}
+
+/// Nothing is written when one part of it cannot be.
+fn add_storage(
+    project: &str,
+    name: &str,
+    address: &str,
+    default: bool,
+    settings: &BTreeMap<String, String>,
+) -> Result<(), Report> {
+    if !lapwing_remote::Storage::supports(address) {
+        let scheme = address.split("://").next().unwrap_or_default();
+        return Err(Report::new(
+            Code::Invalid,
+            "remote.unsupported",
+            format!("storage of the kind {scheme} is not supported"),
+        )
+        .hint("a path, s3://, gs://, azure://, ssh:// and https:// are; for other kinds use `dvc push`, the files are the same"));
+    }
+    let has_password = address
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'))
+        .is_some_and(|(user, _)| user.contains(':'));
+    if has_password {
+        return Err(Report::new(
+            Code::Invalid,
+            "remote.address",
+            "credentials do not belong into an address: .dvc/config is shared",
+        )
+        .hint(format!(
+            "leave them out, then `lapwing remotes login {name}`"
+        )));
+    }
+    let project = projects::project(project)?;
+    project.add_remote(name, address, default).reported()?;
+    if settings.is_empty() {
+        return Ok(());
+    }
+    project.set_remote(name, settings).reported()
 }
 
 fn check_name(name: &str) -> Result<(), Report> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use lapwing_core::{Code, RemoteKind, Report};
-use lapwing_remote::{Client, Credential, HuggingFaceFiles, Secret};
+use lapwing_remote::{Around, Client, Credential, HuggingFaceFiles, Secret, Settings, Storage};
 use lapwing_store::remotes as table;
 
 use crate::error::Reported as _;
@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     pub origin: RemoteOrigin,
     /// The project that names it, where one does.
     project: Option<String>,
+    /// What the project's configuration says about it; some of it secret.
+    keys: BTreeMap<String, Secret>,
 }
 
 impl Connection {
@@ -66,6 +68,18 @@ impl Connection {
     pub fn credential(&self, app: &App) -> Result<Option<Credential>, Report> {
         Ok(credential(app, self)?.map(|known| known.credential))
     }
+
+    /// The storage at it, with the credential that is kept for it and the settings of the project.
+    ///
+    /// # Errors
+    /// When it is of no kind that can be used, a setting cannot be honoured, or the keychain is locked.
+    pub fn storage(&self, app: &App) -> Result<Storage, lapwing_remote::Error> {
+        let settings = Settings::of(&self.address)
+            .keys(self.keys.clone())
+            .credential(app.vault().get(&self.key())?)
+            .around(around());
+        Storage::open(&settings)
+    }
 }
 
 /// A credential, and where it comes from.
@@ -89,6 +103,7 @@ pub(super) fn all(app: &App, project: Option<&str>) -> Result<Vec<Connection>, R
         default: false,
         origin: RemoteOrigin::Workspace,
         project: None,
+        keys: BTreeMap::new(),
     }));
     for found in found()? {
         if all.iter().all(|known| known.name != found.name) {
@@ -100,24 +115,49 @@ pub(super) fn all(app: &App, project: Option<&str>) -> Result<Vec<Connection>, R
 
 fn of_project(project: &str) -> Result<Vec<Connection>, Report> {
     let opened = projects::project(project)?;
-    let of = |name: String, kind: RemoteKind, address: String, default: bool| Connection {
-        name,
-        kind,
-        address,
-        options: BTreeMap::new(),
-        default,
-        origin: RemoteOrigin::Project,
-        project: Some(project.to_owned()),
-    };
     let storage = opened
         .config()
         .remotes()
         .into_iter()
-        .map(|remote| of(remote.name, RemoteKind::Storage, remote.url, remote.default));
+        .map(|remote| of_data(project, remote));
     let git = exchange::remotes(&opened)
         .into_iter()
-        .map(|remote| of(remote.name, RemoteKind::Git, remote.url, false));
+        .map(|remote| Connection {
+            name: remote.name,
+            kind: RemoteKind::Git,
+            address: remote.url,
+            options: BTreeMap::new(),
+            default: false,
+            origin: RemoteOrigin::Project,
+            project: Some(project.to_owned()),
+            keys: BTreeMap::new(),
+        });
     Ok(storage.chain(git).collect())
+}
+
+/// A remote of DVC's configuration.
+pub(crate) fn of_data(project: &str, remote: lapwing_data::Remote) -> Connection {
+    Connection {
+        name: remote.name,
+        kind: RemoteKind::Storage,
+        address: remote.url,
+        options: BTreeMap::new(),
+        default: remote.default,
+        origin: RemoteOrigin::Project,
+        project: Some(project.to_owned()),
+        keys: remote.keys,
+    }
+}
+
+/// The user's environment, as programs of the clouds read it.
+fn around() -> Around {
+    Around {
+        // Without a home there are no files in it.
+        home: home_folder().unwrap_or_default(),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))) // No text: not for us.
+            .collect(),
+    }
 }
 
 fn found() -> Result<Vec<Connection>, Report> {
@@ -133,6 +173,7 @@ fn found() -> Result<Vec<Connection>, Report> {
             default: false,
             origin: RemoteOrigin::Found { file: found.origin },
             project: None,
+            keys: BTreeMap::new(),
         })
         .collect())
 }

@@ -11,9 +11,6 @@ use crate::error::Reported as _;
 use crate::wire::RemoteHealth;
 use crate::{App, exchange};
 
-/// A path that nobody keeps anything at: asking for it shows whether one may ask.
-const PROBE: &str = "files/md5/00/lapwing-connection-test";
-
 struct Answer {
     server: String,
     user: Option<String>,
@@ -42,10 +39,9 @@ pub(super) fn test(app: &App, connection: &Connection) -> Result<RemoteHealth, R
 fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
     match connection.kind {
         RemoteKind::Storage => {
-            let storage = lapwing_remote::Storage::open(&connection.address).reported()?;
-            storage.has(PROBE).reported()?;
+            let storage = connection.storage(app).reported()?;
             Ok(Answer {
-                server: connection.kind.title().to_owned(),
+                server: storage.greet().reported()?,
                 user: None,
             })
         }

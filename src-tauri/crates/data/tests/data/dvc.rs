@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lapwing_data::{Overwrite, Project, State, add, checkout, pull, push, status};
+use lapwing_data::{Overwrite, Project, State, Transfer, add, checkout, pull, push, status};
 
 fn dvc(folder: &Path, arguments: &[&str]) -> String {
     let peers = std::env::var_os("LAPWING_TEST_PEERS")
@@ -83,7 +83,7 @@ fn what_one_pushes_the_other_pulls() {
     let store = folder.path().join("store").display().to_string();
     ours.add_remote("here", &store, true).unwrap();
     let ours = Project::open(ours.root()).unwrap();
-    let sent = push(&ours, None, &[], &[], &|_| {}).unwrap();
+    let sent = push(&ours, &Transfer::default()).unwrap();
     assert_eq!(sent.files, 6, "four files, their listing and the tool");
 
     std::fs::remove_dir_all(ours.root().join("data")).unwrap();
@@ -98,7 +98,7 @@ fn what_one_pushes_the_other_pulls() {
 
     std::fs::remove_dir_all(ours.root().join("data")).unwrap();
     std::fs::remove_dir_all(ours.root().join(".dvc/cache")).unwrap();
-    pull(&ours, None, &[], &[], &|_| {}).unwrap();
+    pull(&ours, &Transfer::default()).unwrap();
     assert!(dvc(ours.root(), &["status"]).contains("up to date"));
 }
 

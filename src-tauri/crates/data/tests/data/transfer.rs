@@ -2,7 +2,14 @@
 
 use std::path::Path;
 
-use lapwing_data::{Error, Project, add, pull, push};
+use lapwing_data::{Error, Project, Transfer, add, pull, push};
+
+fn named(remote: &str) -> Transfer<'_> {
+    Transfer {
+        remote: Some(remote),
+        ..Transfer::default()
+    }
+}
 
 fn project(folder: &Path) -> Project {
     let root = folder.join("project");
@@ -27,14 +34,14 @@ const TWO: &str = "files/md5/c8/1e728d9d4c2f636f067f89cc14862c";
 fn an_output_with_its_own_remote_goes_there_and_comes_from_there() {
     let folder = tempfile::tempdir().unwrap();
     let ours = project(folder.path());
-    push(&ours, None, &[], &[], &|_| {}).unwrap();
+    push(&ours, &Transfer::default()).unwrap();
     let there = |path: &str| folder.path().join(path).is_file();
     assert!(there(&format!("main/{ONE}")) && there(&format!("vault/{TWO}")));
     assert!(!there(&format!("main/{TWO}")) && !there(&format!("vault/{ONE}")));
 
     std::fs::remove_dir_all(ours.root().join(".dvc/cache")).unwrap();
     std::fs::remove_file(ours.root().join("two")).unwrap();
-    pull(&ours, None, &[], &[], &|_| {}).unwrap();
+    pull(&ours, &Transfer::default()).unwrap();
     assert_eq!(
         std::fs::read_to_string(ours.root().join("two")).unwrap(),
         "2"
@@ -45,7 +52,7 @@ fn an_output_with_its_own_remote_goes_there_and_comes_from_there() {
 fn a_named_remote_leaves_out_what_belongs_to_another() {
     let folder = tempfile::tempdir().unwrap();
     let ours = project(folder.path());
-    let sent = push(&ours, Some("main"), &[], &[], &|_| {}).unwrap();
+    let sent = push(&ours, &named("main")).unwrap();
     assert_eq!(sent.files, 1, "as dvc does");
     assert!(!folder.path().join("vault").exists());
 }
@@ -55,15 +62,15 @@ fn what_is_not_on_the_remote_is_told_apart_from_a_remote_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let ours = project(folder.path());
     std::fs::remove_dir_all(ours.root().join(".dvc/cache")).unwrap();
-    let error = pull(&ours, Some("main"), &[], &[], &|_| {}).unwrap_err();
+    let error = pull(&ours, &named("main")).unwrap_err();
     assert!(matches!(error, Error::NoFolder(_)), "not mounted: {error}");
     std::fs::create_dir_all(folder.path().join("main")).unwrap();
-    let error = pull(&ours, Some("main"), &[], &[], &|_| {}).unwrap_err();
+    let error = pull(&ours, &named("main")).unwrap_err();
     assert!(matches!(error, Error::NotInCache { .. }), "{error}");
     // Something that is no file lies under the name.
     std::fs::create_dir_all(folder.path().join("main").join(ONE)).unwrap();
-    let error = pull(&ours, Some("main"), &[], &[], &|_| {}).unwrap_err();
-    assert!(matches!(error, Error::Io(_)), "{error}");
+    let error = pull(&ours, &named("main")).unwrap_err();
+    assert!(matches!(error, Error::Remote(_)), "{error}");
 }
 
 #[test]
