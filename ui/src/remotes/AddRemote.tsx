@@ -6,7 +6,7 @@ import { host, toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { Failure } from "../shared/states";
 import { Button, Field } from "../shared/ui";
-import { KINDS } from "./kinds";
+import { hasEndpoint, KINDS, takesSecret } from "./kinds";
 import { NO_POD, PodFields, podOptions } from "./PodFields";
 import { NOBODY, SignInFields } from "./SignInFields";
 
@@ -53,10 +53,13 @@ export function AddRemote({
   const [url, setUrl] = useState("");
   const [kind, setKind] = useState<RemoteKind>("storage");
   const [usual, setUsual] = useState(false);
+  const [endpoint, setEndpoint] = useState("");
   const [signIn, setSignIn] = useState(NOBODY);
   const [options, setOptions] = useState(NO_POD);
   const storage = kind === "storage";
   const pod = kind === "kubernetes";
+  const bucket = storage && hasEndpoint(url);
+  const signed = storage ? takesSecret(url) : REGISTRIES.includes(kind);
   const add = useAction("remotes.add", {
     quiet: true,
     done: (added, input) =>
@@ -64,6 +67,7 @@ export function AddRemote({
     onDone: () => {
       setName("");
       setUrl("");
+      setEndpoint("");
       setSignIn(NOBODY);
       setOptions(NO_POD);
       onOpenChange(false);
@@ -76,9 +80,13 @@ export function AddRemote({
       url: url.trim(),
       kind,
       default: storage && (usual || first),
-      user: signIn.user.trim() || null,
-      secret: signIn.secret || null,
-      options: pod ? podOptions(options) : {},
+      user: (signed && signIn.user.trim()) || null,
+      secret: (signed && signIn.secret) || null,
+      options: pod
+        ? podOptions(options)
+        : bucket && endpoint.trim()
+          ? { endpointurl: endpoint.trim() }
+          : {},
     });
   return (
     <Dialog
@@ -123,7 +131,14 @@ export function AddRemote({
           onChange={(event) => setName(event.target.value)}
         />
       </Field>
-      <Field label="Address" hint={storage ? "A folder: a disk, a share, a synced folder." : undefined}>
+      <Field
+        label="Address"
+        hint={
+          storage
+            ? "A folder, or s3://bucket/path, gs://bucket/path, azure://container/path, ssh://host/path, https://host/path."
+            : undefined
+        }
+      >
         <span className="line">
           <input
             className="input mono"
@@ -155,13 +170,24 @@ export function AddRemote({
           />
           <span>Use it where none is named</span>
         </label>
-      ) : REGISTRIES.includes(kind) ? (
+      ) : null}
+      {bucket ? (
+        <Field label="Endpoint" hint="Only for a server of your own, such as MinIO.">
+          <input
+            className="input mono"
+            value={endpoint}
+            placeholder="https://minio.example.org"
+            onChange={(event) => setEndpoint(event.target.value)}
+          />
+        </Field>
+      ) : null}
+      {signed ? (
         <SignInFields value={signIn} onChange={setSignIn} />
       ) : pod ? (
         <PodFields value={options} onChange={setOptions} />
-      ) : (
+      ) : !storage || url.startsWith("ssh://") ? (
         <p className="quiet">Your own keys, agent and ssh configuration are used.</p>
-      )}
+      ) : null}
       {add.isError ? <Failure report={toReport(add.error)} /> : null}
     </Dialog>
   );

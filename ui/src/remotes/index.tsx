@@ -11,10 +11,10 @@ import { type Column, Table } from "../shared/Table";
 import { Button, CopyButton, IconButton, Page, Tag } from "../shared/ui";
 import { AddRemote } from "./AddRemote";
 import { Health } from "./Health";
-import { KINDS, originWords, synced } from "./kinds";
+import { KINDS, originWords, synced, takesSecret } from "./kinds";
 import { SignInDialog } from "./SignInDialog";
 
-/** Kinds that take a user and a secret from us; the others use the keys that are here. */
+/** Kinds that take a user and a secret from us; the others use the keys that are here. Storage depends on its address. */
 const SIGNED: readonly RemoteKind[] = ["git", "mlflow", "oci", "hugging_face", "ray", "airflow", "kubeflow"];
 
 /** The tries of this visit, by name. */
@@ -103,7 +103,7 @@ export default function RemotesPage() {
     {
       key: "actions",
       title: "",
-      width: "170px",
+      width: "180px",
       cell: (row) => (
         <span className="line" style={{ justifyContent: "flex-end" }}>
           {row.kind === "storage" && row.supported ? (
@@ -119,7 +119,8 @@ export default function RemotesPage() {
                 onClick={() => push.mutate({ project, remote: row.name, paths: [] })}
               />
             </>
-          ) : SIGNED.includes(row.kind) ? (
+          ) : null}
+          {SIGNED.includes(row.kind) || (row.kind === "storage" && takesSecret(row.url)) ? (
             <IconButton
               icon={KeyRound}
               label={`Sign in to ${row.name}`}

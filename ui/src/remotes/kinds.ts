@@ -47,3 +47,13 @@ export function synced(moved: Synced, { name }: { name: string }): string {
   ];
   return `Moved ${parts.filter((part) => part !== null).join(", ")}`;
 }
+
+/** Storage whose server can be another one than the cloud's own. */
+export function hasEndpoint(address: string): boolean {
+  return /^(s3|gs):\/\//.test(address.trim());
+}
+
+/** Storage that takes a secret from us; folders and ssh have ways of their own. */
+export function takesSecret(address: string): boolean {
+  return /^(s3|gs|azure|https?):\/\//.test(address.trim());
+}
