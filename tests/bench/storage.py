@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Ten thousand small files to S3: `lapwing data push` against the real `dvc push`, in the same run, to the same kind of server.
+
+    tests/setup/with python3 tests/bench/storage.py PATH/TO/lapwing [--files N] [--server PROGRAM]
+
+Without --server it is moto, whose Python is most of what is measured then; --server names s3s-fs
+(`cargo install s3s-fs --features binary`), which is fast enough to leave the difference to the programs.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+VENV = pathlib.Path(os.environ["LAPWING_TEST_STORAGE"]) / "bin"
+KEY, SECRET = "AKIALAPWINGBENCH", "lapwing-bench-secret"
+
+
+def serve(folder, program):
+    """A server with the bucket `birds`, on a port of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if program:
+        (folder / "birds").mkdir(parents=True)
+        command = [program, "--host", "127.0.0.1", "--port", port, "--access-key", KEY, "--secret-key", SECRET, folder]
+    else:
+        command = [VENV / "moto_server", "-H", "127.0.0.1", "-p", port]
+    server = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            urllib.request.urlopen(url)
+            break
+        except urllib.error.HTTPError:
+            break
+        except OSError:
+            time.sleep(0.1)
+    if not program:
+        urllib.request.urlopen(urllib.request.Request(url + "/birds", method="PUT"))
+    return server, url
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("lapwing", type=pathlib.Path)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--server")
+    options = parser.parse_args()
+    place = pathlib.Path(tempfile.mkdtemp(prefix="lapwing-bench-"))
+    environment = os.environ | {
+        "LAPWING_HOME": str(place / "workspace"),
+        "LAPWING_KEYCHAIN": "off",
+        "HOME": str(place / "home"),
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(place / "site"),
+    }
+
+    def run(*command):
+        begun = time.monotonic()
+        subprocess.run([str(word) for word in command], cwd=place / "project", env=environment, check=True, stdout=subprocess.DEVNULL)
+        return time.monotonic() - begun
+
+    (place / "project" / "data").mkdir(parents=True)
+    (place / "home").mkdir()
+    for number in range(options.files):
+        (place / "project" / "data" / f"{number}.txt").write_text(f"bird {number}\n" * 20)
+    lapwing = options.lapwing.resolve()
+    run(lapwing, "init")
+    run(lapwing, "data", "add", "data")
+    took = {}
+    for name, push in {"lapwing": (lapwing, "data", "push"), "dvc": (VENV / "dvc", "push", "-q")}.items():
+        server, url = serve(place / f"server-{name}", options.server)
+        try:
+            run(lapwing, "remotes", "add", "store", "s3://birds/data", "--default", "-o", f"endpointurl={url}")
+            took[name] = run(*push)
+            again = run(*push)
+        finally:
+            server.terminate()
+            server.wait()
+        print(f"{name:8} {options.files} files: {took[name]:7.2f} s, again: {again:6.2f} s", flush=True)
+    shutil.rmtree(place)
+    ratio = took["dvc"] / took["lapwing"]
+    print(f"lapwing is {ratio:.1f} times as fast as dvc")
+    return 0 if ratio >= 3 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
