@@ -82,11 +82,7 @@ export function AddRemote({
       default: storage && (usual || first),
       user: (signed && signIn.user.trim()) || null,
       secret: (signed && signIn.secret) || null,
-      options: pod
-        ? podOptions(options)
-        : bucket && endpoint.trim()
-          ? { endpointurl: endpoint.trim() }
-          : {},
+      options: pod ? podOptions(options) : bucket && endpoint.trim() ? { endpointurl: endpoint.trim() } : {},
     });
   return (
     <Dialog
