@@ -2,11 +2,14 @@
 # make test   formatters, lints, type checks and all tests
 # make test-ray  the tests with a real Ray, which takes 1.4 GB of memory
 # make run    the window
+# make install  both programs and what they need, into ~/.local or PREFIX
 # make dist   the .deb (and the AppImage where its tools can be had), into dist/
 # Each sets up what it needs, below $(LAPWING_CACHE). Tools that are on the machine already are used as they are.
 
 export LAPWING_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lapwing
 export CARGO_TARGET_DIR ?= $(LAPWING_CACHE)/target
+
+PREFIX ?= $(HOME)/.local
 
 SHELL := /bin/bash -o pipefail
 SETUP := tests/setup
@@ -20,7 +23,7 @@ CLI := cargo build --quiet --no-default-features --bin lapwing
 WINDOW := cargo build --features custom-protocol --bins
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ray run dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
+.PHONY: help demo test test-ray run install dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -70,6 +73,15 @@ dist: setup-base setup-window $(UI)
 	  echo 'dist: no AppImage, its tools cannot be had here (see $(LAPWING_CACHE)/appimage.log)' >&2; \
 	fi
 	@ls -lh dist/*.deb dist/*.AppImage 2>/dev/null
+
+# Where programs look beside themselves: ../lib/lapwing.
+install: setup-base setup-window $(UI)
+	$(WITH) cargo build --release --bins --features desktop,tauri/custom-protocol
+	install -D -t $(PREFIX)/bin $(CARGO_TARGET_DIR)/release/lapwing $(CARGO_TARGET_DIR)/release/lapwing-desktop
+	install -D -t $(PREFIX)/lib/lapwing $(LAPWING_CACHE)/onnxruntime/libonnxruntime.so
+	rm -rf $(PREFIX)/lib/lapwing/ui && cp -r ui/dist $(PREFIX)/lib/lapwing/ui
+	@command -v uv >/dev/null || install -D -t $(PREFIX)/bin $(LAPWING_CACHE)/tools/bin/uv
+	@echo 'installed in $(PREFIX)/bin$(if $(findstring :$(PREFIX)/bin:,:$(PATH):),, (not on PATH: add it))'
 
 clean:
 	rm -rf ui/dist dist
