@@ -10,7 +10,7 @@ use fs_err as fs;
 use ignore::WalkBuilder;
 use lapwing_data::{Cache, Content, Out, Overwrite, Project, checkout_out, content_of};
 
-use crate::{Error, Result, StageLock, lock::LockEntry, paths, template::Options};
+use crate::{Drafts, Error, Result, StageLock, lock::LockEntry, paths, template::Options};
 
 /// Folders that hold no pipelines.
 const NEVER: [&str; 3] = [".git", ".hg", ".dvc"];
@@ -30,15 +30,26 @@ pub(crate) struct Files<'a> {
     project: &'a Project,
     cache: Cache,
     seen: RefCell<HashMap<(String, bool), LockEntry>>,
+    drafts: Drafts,
 }
 
 impl<'a> Files<'a> {
     pub(crate) fn new(project: &'a Project) -> Self {
+        Self::with(project, Drafts::default())
+    }
+
+    /// With parameter files as they would be.
+    pub(crate) fn with(project: &'a Project, drafts: Drafts) -> Self {
         Self {
             project,
             cache: Cache::of(project),
             seen: RefCell::default(),
+            drafts,
         }
+    }
+
+    pub(crate) fn drafts(&self) -> &Drafts {
+        &self.drafts
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Value, params::read_values, paths, template};
+use crate::{Drafts, Value, params::values_in, paths, template};
 
 /// Values by name. The same key from two sources is an error, as in DVC.
 #[derive(Debug, Clone)]
@@ -14,15 +14,17 @@ pub(crate) struct Context {
     imports: Vec<(String, Option<Vec<String>>)>,
     /// Names that `vars` of a generated stage must leave alone.
     reserved: Vec<String>,
+    drafts: Drafts,
 }
 
 impl Context {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(drafts: &Drafts) -> Self {
         Self {
             values: Value::Map(Vec::new()),
             sources: Vec::new(),
             imports: Vec::new(),
             reserved: Vec::new(),
+            drafts: drafts.clone(),
         }
     }
 
@@ -111,7 +113,9 @@ impl Context {
         if !full.is_file() {
             return Err(format!("'{path}' does not exist"));
         }
-        let mut values = read_values(&full).map_err(|error| error.to_string())?;
+        let values = self.drafts.text(&full);
+        let values = values.and_then(|text| values_in(&full, &text));
+        let mut values = values.map_err(|error| error.to_string())?;
         if let Some(keys) = &keys {
             values = pick(&values, keys, &path)?;
         }

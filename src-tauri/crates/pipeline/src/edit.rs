@@ -1,6 +1,10 @@
 //! Changes one parameter in its file and nothing else: comments, order and layout stay as they are.
 
-use std::{ops::Range, path::Path};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use fs_err as fs;
 
@@ -75,26 +79,8 @@ pub struct Changed {
 pub fn set_param(root: &Path, assignment: &Assignment) -> Result<Changed> {
     let path = paths::on_disk(root, &assignment.file);
     let _alone = Exclusive::take(root)?;
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::MissingParamsFile {
-                file: assignment.file.clone(),
-            });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let edit = Edit {
-        text: &text,
-        assignment,
-    };
-    let (new_text, old) = match Format::of(&assignment.file) {
-        Format::Yaml => edit.yaml(flow)?,
-        // JSON is YAML to the parser that knows where each value stands.
-        Format::Json => edit.yaml(python::json_dumps)?,
-        Format::Toml => edit.toml()?,
-        Format::Python => return Err(edit.cannot("Python files are read but not changed")),
-    };
+    let text = read(&path, assignment)?;
+    let (new_text, old) = edited(&text, assignment)?;
     if new_text != text {
         lapwing_data::write_whole(&path, new_text.as_bytes())?;
     }
@@ -104,6 +90,62 @@ pub fn set_param(root: &Path, assignment: &Assignment) -> Result<Changed> {
         old,
         new: assignment.value.clone(),
     })
+}
+
+/// Parameter files as they would be: for a plan of what changes would do, while nothing is changed.
+#[derive(Debug, Clone, Default)]
+pub struct Drafts(BTreeMap<PathBuf, String>);
+
+impl Drafts {
+    /// The files with all of the changes.
+    ///
+    /// # Errors
+    /// As [`set_param`].
+    pub fn of(root: &Path, assignments: &[Assignment]) -> Result<Self> {
+        let mut drafts = Self::default();
+        for assignment in assignments {
+            let path = paths::on_disk(root, &assignment.file);
+            let text = match drafts.0.remove(&path) {
+                Some(text) => text,
+                None => read(&path, assignment)?,
+            };
+            let (text, _) = edited(&text, assignment)?;
+            drafts.0.insert(path, text);
+        }
+        Ok(drafts)
+    }
+
+    /// The text of a file: its draft, where there is one.
+    pub(crate) fn text(&self, path: &Path) -> Result<String> {
+        match self.0.get(path) {
+            Some(text) => Ok(text.clone()),
+            None => Ok(fs::read_to_string(path)?),
+        }
+    }
+}
+
+fn read(path: &Path, assignment: &Assignment) -> Result<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::MissingParamsFile {
+                file: assignment.file.clone(),
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file's text after the change, and the value before it.
+fn edited(text: &str, assignment: &Assignment) -> Result<(String, Option<Value>)> {
+    let edit = Edit { text, assignment };
+    match Format::of(&assignment.file) {
+        Format::Yaml => edit.yaml(flow),
+        // JSON is YAML to the parser that knows where each value stands.
+        Format::Json => edit.yaml(python::json_dumps),
+        Format::Toml => edit.toml(),
+        Format::Python => Err(edit.cannot("Python files are read but not changed")),
+    }
 }
 
 struct Edit<'a> {

@@ -125,7 +125,7 @@ fn examine_params(
             continue;
         }
         let name = || file.path.clone();
-        let now = params::read(files.root(), file)?;
+        let now = params::read(files.root(), file, files.drafts())?;
         if !now.exists {
             reasons.push(Reason::ParamsFileDeleted { file: name() });
             continue;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Error, Result, Value,
+    Drafts, Error, Result, Value,
     context::Context,
     definition::{Definition, Document, Group, Key},
     resolved,
@@ -19,6 +19,7 @@ pub(crate) struct Scope<'a> {
     /// Its folder.
     pub(crate) wdir: &'a str,
     pub(crate) options: Options,
+    pub(crate) drafts: &'a Drafts,
 }
 
 impl Scope<'_> {
@@ -39,7 +40,7 @@ pub(crate) fn context(scope: &Scope<'_>, document: &Document) -> Result<Context>
     if document.vars.iter().any(template::has_template) {
         return Err(fail("'${…}' is not allowed here".to_owned()));
     }
-    let mut context = Context::new();
+    let mut context = Context::new(scope.drafts);
     context.load_default(scope.root, scope.wdir).map_err(fail)?;
     context
         .load_vars(scope.root, scope.wdir, &document.vars, "")

@@ -33,7 +33,7 @@ mod value;
 mod yaml;
 
 pub use command::{Command, commands, shell_argv, stage_env, stage_folder};
-pub use edit::{Assignment, Changed, set_param};
+pub use edit::{Assignment, Changed, Drafts, set_param};
 pub use error::{Error, Result};
 pub use lock::{LockEntry, LockFile, StageLock};
 pub use metrics::{Metric, metrics, plot_files, stage_metrics};

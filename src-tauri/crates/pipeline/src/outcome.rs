@@ -203,7 +203,7 @@ fn param_values(
     stage: &Stage,
     file: &ParamsFile,
 ) -> Result<Vec<(String, crate::Value)>> {
-    let now = params::read(files.root(), file)?;
+    let now = params::read(files.root(), file, files.drafts())?;
     if !now.exists {
         return Err(Error::MissingDependency {
             stage: stage.address.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use crate::{
-    Error, Result, Value, paths,
+    Drafts, Error, Result, Value, paths,
     stage::{ParamsFile, Stage},
     yaml,
 };
@@ -23,14 +23,19 @@ pub struct ParamValues {
 
 /// Reads what a stage's parameters are at this moment.
 pub fn params(root: &Path, stage: &Stage) -> Result<Vec<ParamValues>> {
-    stage.params.iter().map(|file| read(root, file)).collect()
+    let drafts = Drafts::default();
+    stage
+        .params
+        .iter()
+        .map(|file| read(root, file, &drafts))
+        .collect()
 }
 
-pub(crate) fn read(root: &Path, file: &ParamsFile) -> Result<ParamValues> {
+pub(crate) fn read(root: &Path, file: &ParamsFile, drafts: &Drafts) -> Result<ParamValues> {
     let path = paths::on_disk(root, &file.path);
     let exists = path.is_file();
     let values = if exists {
-        let all = read_values(&path)?;
+        let all = values_in(&path, &drafts.text(&path)?)?;
         if file.keys.is_empty() {
             all.as_map()
                 .unwrap_or_default()
@@ -55,9 +60,13 @@ pub(crate) fn read(root: &Path, file: &ParamsFile) -> Result<ParamValues> {
 
 /// The whole content of a YAML, JSON, TOML or Python file. An empty file is an empty mapping.
 pub fn read_values(path: &Path) -> Result<Value> {
-    let text = fs::read_to_string(path)?;
+    values_in(path, &fs::read_to_string(path)?)
+}
+
+/// The same of a text that is the file's, or would be.
+pub(crate) fn values_in(path: &Path, text: &str) -> Result<Value> {
     let name = path.display().to_string();
-    let value = parse(&name, &text)?;
+    let value = parse(&name, text)?;
     Ok(match value {
         Value::Null => Value::Map(Vec::new()),
         Value::Bool(_)

@@ -10,7 +10,7 @@ use fs_err as fs;
 use lapwing_data::Project;
 
 use crate::{
-    Error, Result, Value,
+    Drafts, Error, Result, Value,
     content::Files,
     definition::{self, Document},
     expand::{self, Scope},
@@ -45,14 +45,28 @@ pub struct Shown {
 impl Pipeline {
     /// Reads every `dvc.yaml` of a project, the root's first.
     pub fn read(project: &Project) -> Result<Self> {
+        Self::drafted(project, &Drafts::default())
+    }
+
+    /// The same, with parameter files as they would be.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn drafted(project: &Project, drafts: &Drafts) -> Result<Self> {
         let files = Files::new(project);
-        let pipeline = Self::read_files(files.root(), &files.pipeline_files(), files.options())?;
+        let names = files.pipeline_files();
+        let pipeline = Self::read_files(files.root(), &names, files.options(), drafts)?;
         check_tracked(&pipeline.stages, &lapwing_data::tracked_paths(project)?)?;
         Ok(pipeline)
     }
 
     /// Reads these pipeline files, named relative to the root.
-    pub(crate) fn read_files(root: &Path, files: &[String], options: Options) -> Result<Self> {
+    pub(crate) fn read_files(
+        root: &Path,
+        files: &[String],
+        options: Options,
+        drafts: &Drafts,
+    ) -> Result<Self> {
         let mut stages = Vec::new();
         let mut shown = Shown::default();
         for file in files {
@@ -62,6 +76,7 @@ impl Pipeline {
                 file,
                 wdir: paths::parent(file),
                 options,
+                drafts,
             };
             let context = expand::context(&scope, &document)?;
             for definition in &document.stages {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use crate::{
-    Result,
+    Drafts, Result,
     content::Files,
     examine::{Expectations, Expected, examine},
     graph::Graph,
@@ -26,6 +26,8 @@ pub struct PlanOptions {
     /// Run even what did not change, and take nothing from the run-cache.
     pub force: bool,
     pub scope: Scope,
+    /// Parameter files as they would be.
+    pub drafts: Drafts,
 }
 
 /// How far a plan reaches from its targets.
@@ -81,7 +83,7 @@ impl Plan {
 
 /// Plans a run. Reads and hashes, changes nothing.
 pub fn plan(pipeline: &Pipeline, project: &Project, options: &PlanOptions) -> Result<Plan> {
-    let files = Files::new(project);
+    let files = Files::with(project, options.drafts.clone());
     let mut locks = Locks::default();
     let mut expected = Expectations::new();
     let mut steps = Vec::new();

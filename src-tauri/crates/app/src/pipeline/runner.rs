@@ -204,6 +204,7 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
         targets: run.input.stages.clone(),
         force: run.input.force,
         scope: Scope::Upstream,
+        ..PlanOptions::default()
     };
     let plan = lapwing_pipeline::plan(&pipeline, &run.project, &options).reported()?;
     for step in &plan.steps {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lapwing_core::{Code, Report, RunId, Timestamp};
 use lapwing_data::Project;
 use lapwing_jobs::docker;
-use lapwing_pipeline::{Action, Assignment, Pipeline, Plan, PlanOptions, Scope};
+use lapwing_pipeline::{Action, Assignment, Drafts, Pipeline, Plan, PlanOptions, Scope};
 use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
@@ -22,8 +22,8 @@ const START_GRACE_MILLIS: i64 = 20_000;
 /// MLflow's limit for a tag.
 const MAX_TAG_CHARS: usize = 5000;
 
-fn plan(project: &Project, input: &StartRun) -> Result<(Pipeline, Plan), Report> {
-    let pipeline = Pipeline::read(project).reported()?;
+fn plan(project: &Project, input: &StartRun, drafts: Drafts) -> Result<(Pipeline, Plan), Report> {
+    let pipeline = Pipeline::drafted(project, &drafts).reported()?;
     if pipeline.stages().is_empty() {
         return Err(Report::new(
             Code::NotFound,
@@ -36,6 +36,7 @@ fn plan(project: &Project, input: &StartRun) -> Result<(Pipeline, Plan), Report>
         targets: input.stages.clone(),
         force: input.force,
         scope: Scope::Upstream,
+        drafts,
     };
     let plan = lapwing_pipeline::plan(&pipeline, project, &options).reported()?;
     Ok((pipeline, plan))
@@ -49,13 +50,23 @@ fn stale(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// What would run and why; nothing is changed, also not by `-S`.
+fn assignments(input: &StartRun) -> Result<Vec<Assignment>, Report> {
+    input
+        .set
+        .iter()
+        .map(|text| Assignment::parse(text))
+        .collect::<Result<Vec<_>, _>>()
+        .reported()
+}
+
+/// What would run and why, with the parameters of `-S` as they would be; nothing is changed.
 ///
 /// # Errors
 /// When the pipeline is not valid.
 pub fn dry_run(_app: &App, input: &StartRun) -> Result<Vec<StageRow>, Report> {
     let project = projects::project(&input.project)?;
-    let (pipeline, plan) = plan(&project, input)?;
+    let drafts = Drafts::of(project.root(), &assignments(input)?).reported()?;
+    let (pipeline, plan) = plan(&project, input, drafts)?;
     plan.steps
         .iter()
         .map(|step| {
@@ -110,16 +121,10 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         }
         None => {}
     }
-    let assignments = input
-        .set
-        .iter()
-        .map(|text| Assignment::parse(text))
-        .collect::<Result<Vec<_>, _>>()
-        .reported()?;
-    for assignment in &assignments {
+    for assignment in &assignments(&input)? {
         lapwing_pipeline::set_param(project.root(), assignment).reported()?;
     }
-    let (_, plan) = plan(&project, &input)?;
+    let (_, plan) = plan(&project, &input, Drafts::default())?;
     let stages = stale(&plan);
     if stages.is_empty() {
         return Ok(StartedRun {

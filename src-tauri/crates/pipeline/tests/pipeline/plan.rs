@@ -1,6 +1,6 @@
 //! Which stages a plan holds, in what order, and what becomes of frozen and forced ones.
 
-use lapwing_pipeline::{Action, PlanOptions, Scope, plan, recorded};
+use lapwing_pipeline::{Action, Assignment, Drafts, Pipeline, PlanOptions, Scope, plan, recorded};
 
 use crate::sandbox::Sandbox;
 
@@ -129,4 +129,33 @@ fn a_stage_that_fails_to_make_its_output_says_which() {
         "stage `a` ended without making made/here"
     );
     assert!(!sandbox.path("dvc.lock").exists(), "nothing is recorded");
+}
+
+#[test]
+fn drafts_show_what_a_change_would_do_and_change_nothing() {
+    let yaml = "stages:\n  by_name: {cmd: cp in named, deps: [in], params: [rate], outs: [named]}\n  by_text: {cmd: \"echo ${depth} > text\", outs: [text]}\n  other: {cmd: cp in other, deps: [in], outs: [other]}\n";
+    let params = "rate: 0.1  # slow\ndepth: 3\n";
+    let sandbox = Sandbox::bare(&[("in", "1\n"), ("dvc.yaml", yaml), ("params.yaml", params)]);
+    sandbox.run();
+    let project = sandbox.project();
+    let stale = |changes: &[&str]| -> Vec<String> {
+        let assignments: Vec<Assignment> = changes
+            .iter()
+            .map(|text| Assignment::parse(text).unwrap())
+            .collect();
+        let drafts = Drafts::of(project.root(), &assignments).unwrap();
+        let pipeline = Pipeline::drafted(&project, &drafts).unwrap();
+        let options = PlanOptions {
+            drafts,
+            ..PlanOptions::default()
+        };
+        let steps = plan(&pipeline, &project, &options).unwrap().steps;
+        let runs = steps.into_iter().filter(|step| step.action == Action::Run);
+        runs.map(|step| step.stage).collect()
+    };
+    assert!(stale(&[]).is_empty());
+    assert_eq!(stale(&["rate=0.2"]), ["by_name"]);
+    assert_eq!(stale(&["rate=0.2", "depth=4"]), ["by_name", "by_text"]);
+    let kept = std::fs::read_to_string(project.root().join("params.yaml")).unwrap();
+    assert_eq!(kept, params);
 }
