@@ -5,7 +5,7 @@ const at = (ahead: number, behind: number, upstream: string | null = "origin/mai
   standing({ branch: "main", remote: "origin", upstream, ahead, behind });
 
 test("a branch says how far it is from its remote", () => {
-  expect(at(0, 0)).toBe("as origin/main");
+  expect(at(0, 0)).toBe("in step with origin/main");
   expect(at(2, 0)).toBe("2 ahead of origin/main");
   expect(at(0, 1)).toBe("1 behind origin/main");
   expect(at(2, 1)).toBe("2 ahead of, 1 behind origin/main");
