@@ -180,6 +180,9 @@ fn no_output(project: &Project, path: &Path) -> Result<(), Report> {
     let Ok(place) = project.beneath(path) else {
         return Ok(()); // Outside: `lapwing_data::add` says so.
     };
+    if place == project.root() {
+        return Ok(()); // No data at all: it says that as well.
+    }
     let pipeline = Pipeline::read(project).reported()?;
     for stage in pipeline.stages() {
         for out in &stage.outs {
