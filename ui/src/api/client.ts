@@ -45,6 +45,7 @@ const STALE_AFTER: Record<string, readonly Tag[]> = {
   alerts: ["monitors"],
   automations: ["automations"],
   remotes: ["remotes"],
+  transfers: ["transfers"],
 };
 
 export function staleTags(command: string): readonly Tag[] {
@@ -104,6 +105,8 @@ export interface ActionOptions<N extends CommandName> {
   onDone?: (answer: Answer<N>, input: Input<N>) => void;
   /** The caller shows the failure itself, next to the form. */
   quiet?: boolean;
+  /** Shows the failure in another way than as a toast of its sentence. */
+  onFailure?: (report: Report) => void;
 }
 
 export function showFailure(report: Report): void {
@@ -141,7 +144,8 @@ export function useAction<N extends CommandName>(
       options.onDone?.(answer, input);
     },
     onError(thrown) {
-      if (!options.quiet) showFailure(toReport(thrown));
+      if (options.onFailure) options.onFailure(toReport(thrown));
+      else if (!options.quiet) showFailure(toReport(thrown));
     },
   });
 }

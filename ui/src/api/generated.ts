@@ -296,6 +296,8 @@ export type DiffRow = {
 	new_size: Count | null,
 };
 
+export type Direction = "push" | "pull";
+
 /**  The same bins or categories for both sides; shares sum to 1. */
 export type DistributionPair = {
 	/**  Bin labels (`12–18`) or categories, in order. */
@@ -1178,7 +1180,7 @@ export type Synced = {
 };
 
 /**  The noun whose shown state is stale. */
-export type Tag = "projects" | "data" | "pipeline" | "jobs" | "runs" | "models" | "deployments" | "monitors" | "automations" | "remotes";
+export type Tag = "projects" | "data" | "pipeline" | "jobs" | "runs" | "models" | "deployments" | "monitors" | "automations" | "remotes" | "transfers";
 
 export type Target = "process" | "docker";
 
@@ -1225,6 +1227,26 @@ export type TransferData = {
 	project: string,
 	remote: string | null,
 	paths: string[],
+};
+
+export type TransferRef = {
+	id: number,
+};
+
+/**  A push or pull that goes on in this process. */
+export type TransferRow = {
+	id: number,
+	direction: Direction,
+	/**  As it was named; `None` is the default one. */
+	remote: string | null,
+	/**  What it is at, in words: `Pushed 2 of 9 files`. */
+	what: string,
+	/**  Bytes. */
+	done: Count,
+	/**  Bytes; 0 until it is known. */
+	total: Count,
+	/**  It was asked to stop, and will soon. */
+	stopping: boolean,
 };
 
 export type Transferred = {
@@ -1327,6 +1349,8 @@ export type Commands = {
 	"data.profile": { input: PreviewData; answer: Profile };
 	"data.push": { input: TransferData; answer: Transferred };
 	"data.pull": { input: TransferData; answer: Transferred };
+	"transfers.list": { input: InProject; answer: TransferRow[] };
+	"transfers.stop": { input: TransferRef; answer: Nothing };
 	"pipeline.get": { input: InProject; answer: PipelineView };
 	"pipeline.run": { input: StartRun; answer: StartedRun };
 	"pipeline.uploads": { input: UploadsOf; answer: UploadList };
@@ -1412,6 +1436,8 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"data.profile": [],
 	"data.push": [],
 	"data.pull": ["data", "pipeline"],
+	"transfers.list": [],
+	"transfers.stop": ["transfers"],
 	"pipeline.get": [],
 	"pipeline.run": ["pipeline", "runs", "jobs"],
 	"pipeline.uploads": [],

@@ -6,6 +6,7 @@ import { bytes, count, plural } from "../shared/format";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { type Column, Table } from "../shared/Table";
+import { Transfers, usePull, usePush } from "../shared/Transfers";
 import { Button, Id, Page, State, Tabs, Time, To } from "../shared/ui";
 import { DATA } from "../shared/words";
 import { AddData } from "./AddData";
@@ -92,12 +93,8 @@ export function Datasets({ project }: { project: string }) {
   const [adding, setAdding] = useState(false);
   const datasets = useCommand("data.list", { project });
   const files = useCommand("data.files", { project }, { enabled: place.search.tab === "files" });
-  const push = useAction("data.push", {
-    done: (to) => `Pushed ${plural(to.files, "file")} (${bytes(to.bytes)}) to ${to.remote}`,
-  });
-  const pull = useAction("data.pull", {
-    done: (from) => `Pulled ${plural(from.files, "file")} (${bytes(from.bytes)}) from ${from.remote}`,
-  });
+  const push = usePush();
+  const pull = usePull();
   const checkout = useAction("data.checkout", {
     done: (paths) =>
       paths.length > 0 ? `Restored ${plural(paths.length, "path")}` : "Everything was in place",
@@ -139,6 +136,7 @@ export function Datasets({ project }: { project: string }) {
         </>
       }
     >
+      <Transfers project={project} />
       <Tabs
         label="Data"
         tabs={[

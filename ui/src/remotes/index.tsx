@@ -4,10 +4,10 @@ import { call, useAction, useCommand } from "../api/client";
 import type { RemoteHealth, RemoteKind, RemoteRow } from "../api/generated";
 import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
-import { bytes, plural } from "../shared/format";
 import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
+import { Transfers, usePull, usePush } from "../shared/Transfers";
 import { Button, CopyButton, IconButton, Page, Tag } from "../shared/ui";
 import { AddRemote } from "./AddRemote";
 import { Health } from "./Health";
@@ -40,13 +40,8 @@ export default function RemotesPage() {
   const [removing, setRemoving] = useState<RemoteRow | null>(null);
   const { tests, test } = useTests(project);
   const remotes = useCommand("remotes.list", { project });
-  const push = useAction("data.push", {
-    done: (to) =>
-      `Pushed ${plural(to.files, "file")} (${bytes(to.bytes)}) to ${to.remote}, ${plural(to.skipped, "file")} already there${to.unpushed_commits > 0 ? `. ${plural(to.unpushed_commits, "commit")} that name data are only here: push them on the overview.` : ""}`,
-  });
-  const pull = useAction("data.pull", {
-    done: (from) => `Pulled ${plural(from.files, "file")} (${bytes(from.bytes)}) from ${from.remote}`,
-  });
+  const push = usePush();
+  const pull = usePull();
   const sync = useAction("remotes.sync", { done: synced });
   const remove = useAction("remotes.remove", {
     done: (_, input) => `Removed ${input.name}`,
@@ -153,6 +148,7 @@ export default function RemotesPage() {
   );
   return (
     <Page title="Remotes" note="storage, registries and machines elsewhere" flush actions={add}>
+      <Transfers project={project} />
       <Asked query={remotes}>
         {(rows) =>
           rows.length === 0 ? (

@@ -1,7 +1,6 @@
 //! Datasets: add, status, versions, differences, previews, push and pull.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use lapwing_core::{Code, Report, Tag, Timestamp};
 use lapwing_data::{ChangeKind, Out, Overwrite, Project, State};
@@ -11,10 +10,11 @@ use lapwing_monitor::profile::{ColumnProfile, Profile};
 use lapwing_pipeline::{OutKind, Pipeline};
 
 use crate::error::Reported as _;
+use crate::transfers::Underway;
 use crate::wire::{
     AddData, AddedData, CheckoutData, Count, DataPath, DataState, DataVersion, DatasetRow,
-    DiffData, DiffKind, DiffRow, FileRow, InProject, Preview, PreviewColumn, PreviewData,
-    TransferData, Transferred,
+    DiffData, DiffKind, DiffRow, Direction, FileRow, InProject, Preview, PreviewColumn,
+    PreviewData, TransferData, Transferred,
 };
 use crate::{App, projects, remotes};
 
@@ -397,7 +397,7 @@ pub fn profile_words(column: &ColumnProfile) -> Vec<String> {
 /// When there is no such remote, or content is missing.
 pub fn push(app: &App, input: TransferData) -> Result<Transferred, Report> {
     let path = input.project.clone();
-    let mut done = transfer(app, input, lapwing_data::push)?;
+    let mut done = transfer(app, input, Direction::Push)?;
     // A reminder: a repository that cannot say it has none.
     let unpushed = projects::project(&path)?.unpushed_data().unwrap_or(0);
     done.unpushed_commits = Count(unpushed as u64);
@@ -409,27 +409,28 @@ pub fn push(app: &App, input: TransferData) -> Result<Transferred, Report> {
 /// # Errors
 /// When there is no such remote, or it lacks content.
 pub fn pull(app: &App, input: TransferData) -> Result<Transferred, Report> {
-    transfer(app, input, lapwing_data::pull)
+    transfer(app, input, Direction::Pull)
 }
 
-type Work =
-    fn(&Project, &lapwing_data::Transfer<'_>) -> lapwing_data::Result<lapwing_data::Transferred>;
-
-fn transfer(app: &App, input: TransferData, work: Work) -> Result<Transferred, Report> {
+fn transfer(app: &App, input: TransferData, direction: Direction) -> Result<Transferred, Report> {
     let project = projects::project(&input.project)?;
     let paths: Vec<PathBuf> = input.paths.iter().map(PathBuf::from).collect();
     let outs: Vec<(Out, PathBuf)> = stage_outs(&project)?
         .into_iter()
         .map(|(_, out, place)| (out, place))
         .collect();
-    let stop = AtomicBool::new(false);
+    let underway = Underway::begin(app, &project, direction, input.remote.as_deref());
     let transfer = lapwing_data::Transfer {
         remote: input.remote.as_deref(),
         targets: &paths,
         more: &outs,
         open: &|remote| Ok(remotes::of_data(&input.project, remote.clone()).storage(app)?),
-        progress: &|progress| app.tell(&progress),
-        stop: &stop,
+        progress: &|progress| underway.tell(progress),
+        stop: underway.stop(),
+    };
+    let work = match direction {
+        Direction::Push => lapwing_data::push,
+        Direction::Pull => lapwing_data::pull,
     };
     let done = work(&project, &transfer).reported()?;
     Ok(Transferred {

@@ -26,6 +26,7 @@ pub mod remotes;
 pub mod runs;
 pub mod sample;
 pub mod services;
+pub mod transfers;
 pub mod wire;
 
 use std::future::Future;
@@ -57,6 +58,7 @@ struct Inner {
     vault: OnceLock<Vault>,
     runtime: OnceLock<tokio::runtime::Runtime>,
     progress: OnceLock<Tell>,
+    transfers: transfers::Transfers,
 }
 
 /// What is worked on, bytes done, bytes in all.
@@ -80,6 +82,7 @@ impl App {
             vault: OnceLock::new(),
             runtime: OnceLock::new(),
             progress: OnceLock::new(),
+            transfers: transfers::Transfers::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -108,6 +111,11 @@ impl App {
         let inner = &self.inner;
         let open = || Vault::of(inner.workspace.root(), inner.keychain);
         inner.vault.get_or_init(open)
+    }
+
+    /// The pushes and pulls of this process.
+    pub(crate) fn transfers(&self) -> &transfers::Transfers {
+        &self.inner.transfers
     }
 
     /// Whether the keychain may be used.

@@ -19,10 +19,11 @@ pub enum Tag {
     Monitors,
     Automations,
     Remotes,
+    Transfers,
 }
 
 impl Tag {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Projects,
         Self::Data,
         Self::Pipeline,
@@ -33,6 +34,7 @@ impl Tag {
         Self::Monitors,
         Self::Automations,
         Self::Remotes,
+        Self::Transfers,
     ];
 
     /// The word kept in the store; the same as on the wire.
@@ -49,6 +51,7 @@ impl Tag {
             Self::Monitors => "monitors",
             Self::Automations => "automations",
             Self::Remotes => "remotes",
+            Self::Transfers => "transfers",
         }
     }
 

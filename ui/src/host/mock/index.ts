@@ -1,10 +1,12 @@
 // Made-up answers for developing and for pictures; never in a production build.
 import type { Change, Commands, Report } from "../../api/generated";
 import { type Host, ReportError } from "../index";
+import { transferAnswers } from "./transfers";
 import * as world from "./world";
 
 type Name = keyof Commands;
-type Answers = { [N in Name]: (input: Commands[N]["input"]) => Commands[N]["answer"] };
+type Answer<N extends Name> = Commands[N]["answer"];
+type Answers = { [N in Name]: (input: Commands[N]["input"]) => Answer<N> | Promise<Answer<N>> };
 type Variant = "full" | "empty" | "error" | "many" | "long" | "untrusted";
 
 const fail = (name: string, message: string, hint: string | null = null, code: Report["code"] = "failed") =>
@@ -60,6 +62,7 @@ export function mockHost(): Host {
   };
   const answers: Answers = {
     ...world.answers,
+    ...transferAnswers(() => tell("transfers")),
     "projects.list": (input) => (query.has("first") ? [] : world.answers["projects.list"](input)),
     "projects.trust": (input) => {
       trusted = true;
@@ -92,7 +95,7 @@ export function mockHost(): Host {
       }
       const answer = (answers as Record<string, (input: unknown) => unknown>)[name];
       if (!answer) throw fail("rpc.unknown", `There is no command ${name}`, null, "not_found");
-      return structuredClone(answer(input));
+      return structuredClone(await answer(input));
     },
     onChanges(callback) {
       listeners.push(callback);

@@ -649,6 +649,8 @@ export const answers: Answers = {
   "projects.push": () => exchanged(2),
   "data.push": () => ({ remote: "store", files: 9, bytes: 61_400_000, skipped: 3, unpushed_commits: 2 }),
   "data.pull": () => ({ remote: "store", files: 1, bytes: 9_530_000, skipped: 11, unpushed_commits: 0 }),
+  "transfers.list": () => [],
+  "transfers.stop": () => ({}),
   "pipeline.get": () => ({
     stages: STAGES,
     edges: [

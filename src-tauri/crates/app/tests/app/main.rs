@@ -6,4 +6,5 @@
 
 mod alerts;
 mod schedule;
+mod transfers;
 mod typescript;

@@ -1,0 +1,79 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { afterEach, expect, test, vi } from "vitest";
+import { createQueryClient } from "../api/client";
+import type { TransferRow } from "../api/generated";
+import { ReportError, useThisHost } from "../host";
+import { mockHost } from "../host/mock";
+import { createAppRouter } from "../routes";
+import { share } from "./Transfers";
+
+/** Every page module is loaded on its first visit; on a busy machine that takes a while. */
+const PATIENT = { timeout: 15_000 };
+
+/** The page, while `row` moves until somebody stops it. */
+async function open(path: string, row: TransferRow) {
+  window.location.hash = `#${path}`;
+  const mock = mockHost();
+  let rows = [row];
+  let end = (_: unknown) => {};
+  // biome-ignore lint/correctness/useHookAtTopLevel: it sets the host and is no hook, whatever its name
+  useThisHost({
+    ...mock,
+    rpc(name, input) {
+      if (name === "transfers.list") return Promise.resolve(rows);
+      if (name === `data.${row.direction}`) return new Promise((_, reject) => (end = reject));
+      if (name !== "transfers.stop") return mock.rpc(name, input);
+      expect(input).toEqual({ id: row.id });
+      rows = [];
+      end(new ReportError({ code: "failed", name: "remote.stopped", message: "stopped", hint: null }));
+      return Promise.resolve({});
+    },
+  });
+  render(
+    <QueryClientProvider client={createQueryClient()}>
+      <RouterProvider router={createAppRouter()} />
+    </QueryClientProvider>,
+  );
+  return screen.findByRole("progressbar", {}, PATIENT);
+}
+
+const PUSH: TransferRow = {
+  id: 7,
+  direction: "push",
+  remote: null,
+  what: "Pushed 2 of 9 files",
+  done: 13_600_000,
+  total: 61_400_000,
+  stopping: false,
+};
+
+afterEach(cleanup);
+
+test("a push shows how far it is, and a stop says what the next one does", async () => {
+  const bar = await open("/data", PUSH);
+  expect(bar.getAttribute("aria-label")).toBe("Push to the default remote");
+  expect(bar.getAttribute("aria-valuenow")).toBe("22");
+  expect(screen.getByText("Pushed 2 of 9 files, 13.6 MB of 61.4 MB")).toBeTruthy();
+  fireEvent.click(screen.getByRole("button", { name: "Push" }));
+  fireEvent.click(screen.getByRole("button", { name: "Stop: Push to the default remote" }));
+  await screen.findByText("Stopped. The next push goes on from there.", {}, PATIENT);
+  await vi.waitFor(() => expect(screen.queryByRole("progressbar")).toBeNull(), PATIENT);
+}, 30_000);
+
+test("on the page of remotes a pull of unknown size is named, and has no number yet", async () => {
+  const row = { ...PUSH, direction: "pull" as const, remote: "store", what: "Looking", total: 0, done: 0 };
+  const bar = await open("/remotes", { ...row, stopping: true });
+  expect(bar.getAttribute("aria-label")).toBe("Pull from store");
+  expect(bar.getAttribute("aria-valuenow")).toBeNull();
+  const button = screen.getByRole("button", { name: "Stopping…: Pull from store" });
+  expect(button).toHaveProperty("disabled", true);
+  expect(button.textContent).toBe("Stopping…");
+}, 30_000);
+
+test("what is not known has no share, and what was sent twice is no more than all", () => {
+  expect(share({ done: 0, total: 0 })).toBeNull();
+  expect(share({ done: 1, total: 3 })).toBe(33);
+  expect(share({ done: 4, total: 3 })).toBe(100);
+});
