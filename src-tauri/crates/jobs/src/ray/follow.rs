@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use lapwing_core::Timestamp;
 use lapwing_remote::ray::{Job as Seen, Status};
 
-use super::job::Job;
+use super::job::{Job, passes};
 use crate::Result;
 use crate::state::Outcome;
 
@@ -97,7 +97,16 @@ impl Job<'_> {
     /// Appends what is new. The answer is all of the log: what we have of it is as long as what we wrote.
     async fn take_log(&self, log_start: u64, last: Last) -> Result<()> {
         let have = self.log_size()?.saturating_sub(log_start);
-        let text = self.cluster.logs(&self.id).await?;
+        let asked = self.cluster.logs(&self.id).await;
+        let text = match asked.map_err(crate::Error::from) {
+            Ok(text) => text,
+            Err(error) if passes(&error) => return Err(error),
+            // The log is not the job: one that is too large to be asked for ends nothing.
+            Err(error) => {
+                tracing::warn!(%error, "the log of the job cannot be read further");
+                return Ok(());
+            }
+        };
         let text = match last {
             Last::Yes => text.as_str(),
             // A letter that is cut in two at the end comes whole with the next answer.

@@ -227,6 +227,9 @@ impl<'a> Job<'a> {
     async fn clean(&self) -> Result<()> {
         let job = self.cluster.job(&self.id).await?;
         if job.as_ref().is_some_and(|job| !job.status.is_final()) {
+            if !self.cancelled() {
+                return Ok(()); // Lost sight of, not unwanted: it goes on there.
+            }
             // Its supervisor was told to end it while it was submitting it.
             self.cluster.stop(&self.id).await?;
         }
@@ -368,7 +371,7 @@ enum Until {
 }
 
 /// The cluster, or the way to it, is away for a while.
-fn passes(error: &Error) -> bool {
+pub(super) fn passes(error: &Error) -> bool {
     use lapwing_remote::Error as Remote;
     match error {
         Error::Remote(
@@ -378,7 +381,7 @@ fn passes(error: &Error) -> bool {
             | Remote::Broken { .. },
         ) => true,
         Error::Remote(Remote::Answered { status, .. }) => {
-            matches!(status, 429 | 502 | 503 | 504)
+            matches!(status, 429 | 500..=599)
         }
         Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
         _ => false,
