@@ -1,11 +1,11 @@
 //! A project's commits to and from its git remotes.
 
 use lapwing_core::{Code, Report};
-use lapwing_data::{Access, GitRemote, Position, Project, Settings};
+use lapwing_data::{Access, GitRemote, Kept, Position, Project, Settings};
 use lapwing_store::projects as table;
 
 use crate::error::Reported as _;
-use crate::remotes::Connection;
+use crate::remotes::{Connection, of_git};
 use crate::wire::{Count, ExchangeProject, Exchanged, GitPosition};
 use crate::{App, projects};
 
@@ -76,17 +76,18 @@ fn access(app: &App, project: &Project, remote: Option<&str>) -> Result<Access, 
     } else {
         Settings::User
     };
-    let credential = match remote {
-        Some(name) => app
-            .vault()
-            .get(&Connection::key_of(name, Some(&path)))
-            .reported()?,
+    let found = remotes(project)
+        .into_iter()
+        .find(|known| Some(known.name.as_str()) == remote);
+    let kept = match found {
+        Some(found) => {
+            let server = found.url.clone();
+            let known = app.vault().get(&of_git(&path, found).key()).reported()?;
+            known.map(|credential| Kept { credential, server })
+        }
         None => None,
     };
-    Ok(Access {
-        settings,
-        credential,
-    })
+    Ok(Access { settings, kept })
 }
 
 /// Tries a git remote of the project, and says what answers.

@@ -20,13 +20,20 @@ pub enum Settings {
 pub struct Access {
     pub settings: Settings,
     /// Comes before the credential helpers; ssh has its own keys.
-    pub credential: Option<Credential>,
+    pub kept: Option<Kept>,
+}
+
+/// A credential, and the address that it is for.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub credential: Credential,
+    pub server: String,
 }
 
 /// What one exchange needs to be let in.
 pub(crate) struct Connecting {
     config: Config,
-    credential: Option<Credential>,
+    kept: Option<Kept>,
 }
 
 impl Connecting {
@@ -35,7 +42,7 @@ impl Connecting {
             Settings::User => Self::of_user(access),
             Settings::Repository => Ok(Self {
                 config: repository.config()?,
-                credential: access.credential.clone(),
+                kept: access.kept.clone(),
             }),
         }
     }
@@ -43,7 +50,7 @@ impl Connecting {
     pub fn of_user(access: &Access) -> Result<Self, Error> {
         Ok(Self {
             config: Config::open_default()?,
-            credential: access.credential.clone(),
+            kept: access.kept.clone(),
         })
     }
 
@@ -81,7 +88,12 @@ impl Connecting {
         let password = allowed.contains(CredentialType::USER_PASS_PLAINTEXT);
         match way {
             Way::Given => {
-                let known = self.credential.as_ref().filter(|_| password)?;
+                let kept = self.kept.as_ref().filter(|_| password)?;
+                // A redirect, or an address to push to, may lead to somebody else.
+                if !is_same_server(&kept.server, url) {
+                    return None;
+                }
+                let known = &kept.credential;
                 // Where a token stands alone, the forges take any name beside it.
                 let user = known.user.as_deref().or(user).unwrap_or("git");
                 Some(Cred::userpass_plaintext(user, known.secret.reveal()))
@@ -92,6 +104,20 @@ impl Connecting {
             Way::Platform if allowed.contains(CredentialType::DEFAULT) => Some(Cred::default()),
             Way::Helper | Way::Platform => None,
         }
+    }
+}
+
+/// Whether `asking` is the server of `known`, by scheme, host and port.
+fn is_same_server(known: &str, asking: &str) -> bool {
+    let parts = |url: &str| {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split('/').next()?;
+        let host = authority.rsplit('@').next()?;
+        Some((scheme.to_lowercase(), host.to_lowercase()))
+    };
+    match (parts(known), parts(asking)) {
+        (Some(known), Some(asking)) => known == asking,
+        _ => false,
     }
 }
 
@@ -142,4 +168,26 @@ fn last_lines(said: &str) -> Option<String> {
     let from = lines.len().saturating_sub(LINES);
     let last = lines.get(from..).unwrap_or_default().join(" ");
     (!last.is_empty()).then_some(last)
+}
+
+#[cfg(test)]
+mod server_tests {
+    use super::is_same_server;
+
+    #[test]
+    fn a_kept_credential_is_for_its_own_server() {
+        let known = "https://ada@forge.example:8443/team/x.git";
+        assert!(is_same_server(
+            known,
+            "https://FORGE.example:8443/team/x.git/info/refs"
+        ));
+        for other in [
+            "http://forge.example:8443/team/x.git",
+            "https://forge.example/team/x.git",
+            "https://forge.example:8443@evil.example/x",
+            "forge.example:team/x.git",
+        ] {
+            assert!(!is_same_server(known, other), "{other}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub use config::{Config, Remote};
 pub use dvcfile::{DvcFile, find as dvc_files};
 pub use error::{Error, Result};
 pub use exchange::{Exchanged, GitRemote, Position};
-pub use exchange_login::{Access, Settings};
+pub use exchange_login::{Access, Kept, Settings};
 pub use exclusive::Exclusive;
 pub use git::Commit;
 pub use hash::{Content, DirEntry, file_id, listing, listing_id, parse_listing};

@@ -13,7 +13,7 @@ use lapwing_remote::{Client, Credential, Place, Secret, check};
 use lapwing_store::remotes as table;
 
 pub(crate) use machine::Machine;
-pub(crate) use resolve::{Connection, connection, hugging_face_cache, of_data};
+pub(crate) use resolve::{Connection, connection, hugging_face_cache, of_data, of_git};
 
 use crate::error::Reported as _;
 use crate::wire::{

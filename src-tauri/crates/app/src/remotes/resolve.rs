@@ -29,17 +29,21 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The name of its credential in the vault: two projects may each have a `store`.
+    /// The name of its credential in the vault: two projects may each have a `store`. A project's files are shared, and say
+    /// where a remote is: a credential is for the server that they named when it was kept, and for no other.
     pub fn key(&self) -> String {
-        Self::key_of(&self.name, self.project())
-    }
-
-    /// The same, of a name.
-    pub fn key_of(name: &str, project: Option<&str>) -> String {
-        match project {
-            Some(project) => format!("{name} of {project}"),
-            None => name.to_owned(),
-        }
+        let Some(project) = self.project() else {
+            return self.name.clone();
+        };
+        let said = |key: &str| self.keys.get(key).map_or("", |value| value.reveal());
+        format!(
+            "{} {} of {project} at {} {} {}",
+            self.kind,
+            self.name,
+            self.address,
+            said("endpointurl"),
+            said("account_name")
+        )
     }
 
     /// The project that names it, where one does.
@@ -122,17 +126,22 @@ fn of_project(project: &str) -> Result<Vec<Connection>, Report> {
         .map(|remote| of_data(project, remote));
     let git = exchange::remotes(&opened)
         .into_iter()
-        .map(|remote| Connection {
-            name: remote.name,
-            kind: RemoteKind::Git,
-            address: remote.url,
-            options: BTreeMap::new(),
-            default: false,
-            origin: RemoteOrigin::Project,
-            project: Some(project.to_owned()),
-            keys: BTreeMap::new(),
-        });
+        .map(|remote| of_git(project, remote));
     Ok(storage.chain(git).collect())
+}
+
+/// A remote of git's configuration.
+pub(crate) fn of_git(project: &str, remote: lapwing_data::GitRemote) -> Connection {
+    Connection {
+        name: remote.name,
+        kind: RemoteKind::Git,
+        address: remote.url,
+        options: BTreeMap::new(),
+        default: false,
+        origin: RemoteOrigin::Project,
+        project: Some(project.to_owned()),
+        keys: BTreeMap::new(),
+    }
 }
 
 /// A remote of DVC's configuration.
