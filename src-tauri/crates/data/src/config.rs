@@ -204,7 +204,7 @@ pub(crate) fn check_setting(key: &str, value: &str) -> Result<()> {
             "`{key}` is no setting of a remote"
         )));
     }
-    if SECRET.contains(&key) {
+    if SECRET.contains(&key.to_ascii_lowercase().as_str()) {
         return Err(Error::SecretSetting(key.to_owned()));
     }
     Ok(())

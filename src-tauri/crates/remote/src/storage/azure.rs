@@ -39,6 +39,11 @@ pub(super) fn open(settings: &Settings) -> Result<Objects> {
     let Some(name) = account.name.clone() else {
         return Err(settings.bad("account_name", "Azure needs to know the storage account"));
     };
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    // It becomes a part of the server's name, and a token follows it there.
+    if !(3..=24).contains(&name.len()) || !name.bytes().all(plain) {
+        return Err(settings.bad("account_name", "it is no name of a storage account"));
+    }
     let mut builder = MicrosoftAzureBuilder::new()
         .with_container_name(&container)
         .with_account(&name)
@@ -131,6 +136,14 @@ fn signed(
                 .collect();
         return Ok(builder.with_sas_authorization(pairs));
     }
+    let anonymous = settings.flag("allow_anonymous_login", false)?;
+    // The project's file names the server: whoever wrote it must not get the user's own login there.
+    if account.endpoint.is_some() && settings.get("connection_string").is_some() && !anonymous {
+        return Err(settings.bad(
+            "connection_string",
+            "it has neither AccountKey nor SharedAccessSignature",
+        ));
+    }
     let get = |key: &str, variable: &str| settings.get_or(key, &[variable]);
     let application = (
         get("client_id", "AZURE_CLIENT_ID"),
@@ -140,7 +153,7 @@ fn signed(
     if let (Some(id), Some(secret), Some(tenant)) = application {
         return Ok(builder.with_client_secret_authorization(id, secret, tenant));
     }
-    if settings.flag("allow_anonymous_login", false)? {
+    if anonymous {
         return Ok(builder.with_skip_signature(true));
     }
     if Around::is_machine_of("Microsoft") {

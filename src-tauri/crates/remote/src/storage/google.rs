@@ -54,15 +54,25 @@ fn signed(
             builder.with_bearer_token(secret)
         });
     }
+    if settings.flag("allow_anonymous_login", false)? && settings.get("credentialpath").is_none() {
+        return Ok(builder.with_bearer_token("").with_skip_signature(true));
+    }
+    // The project's file is shared: whoever wrote it must not get the user's token by naming a server of their own.
+    if settings
+        .get("endpointurl")
+        .is_some_and(|text| !is_googles(text))
+    {
+        return Err(settings.bad(
+            "endpointurl",
+            "only Google gets your Google login: `lapwing remotes login` for this server, or set allow_anonymous_login",
+        ));
+    }
     let file = settings.get_or("credentialpath", &["GOOGLE_APPLICATION_CREDENTIALS"]);
     if let Some(file) = file {
         let file = settings.path(&file);
         // The library says no more than that it could not be read.
         fs_err::metadata(&file)?;
         return Ok(builder.with_application_credentials(file.display().to_string()));
-    }
-    if settings.flag("allow_anonymous_login", false)? {
-        return Ok(builder.with_bearer_token("").with_skip_signature(true));
     }
     let usual = settings.surroundings().home.join(USUAL);
     if usual.is_file() {
@@ -74,5 +84,12 @@ fn signed(
     Err(Error::NoCredentials {
         service: "Google Cloud Storage",
         looked: "`lapwing remotes login`, credentialpath, GOOGLE_APPLICATION_CREDENTIALS and gcloud's own file",
+    })
+}
+
+fn is_googles(address: &str) -> bool {
+    url::Url::parse(address).is_ok_and(|url| {
+        let host = url.host_str().unwrap_or_default();
+        url.scheme() == "https" && (host == "googleapis.com" || host.ends_with(".googleapis.com"))
     })
 }

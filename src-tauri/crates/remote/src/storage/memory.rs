@@ -46,7 +46,8 @@ impl Memory {
     pub fn read(&self) -> Option<Upload> {
         // Not there, or cut while it was written: the upload begins anew.
         let upload: Upload = serde_json::from_slice(&fs_err::read(&self.file).ok()?).ok()?;
-        (upload.size == self.size && upload.modified_ns == self.modified_ns).then_some(upload)
+        let same = upload.size == self.size && upload.modified_ns == self.modified_ns;
+        (same && upload.part_bytes > 0).then_some(upload)
     }
 
     pub fn begin(&self, id: String, part_bytes: u64) -> Upload {

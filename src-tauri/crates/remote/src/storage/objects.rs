@@ -67,7 +67,9 @@ impl Objects {
     }
 
     fn key(&self, path: &str) -> Key {
-        Key::from(joined(&self.prefix, path))
+        let path = joined(&self.prefix, path);
+        // As DVC names it: `from` would write a name outside of ASCII in another way.
+        Key::parse(&path).unwrap_or_else(|_| Key::from(path))
     }
 
     fn told(&self, path: &str, error: &object_store::Error) -> Error {

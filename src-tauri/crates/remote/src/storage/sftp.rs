@@ -89,7 +89,13 @@ impl Sftp {
         let host = url.host_str().unwrap_or_default();
         let user = percent_encoding::percent_decode_str(url.username()).decode_utf8_lossy();
         let user = settings.get("user").unwrap_or(&user);
-        if host.is_empty() || host.starts_with('-') || user.starts_with('-') {
+        // What a `ProxyCommand` puts into a shell.
+        let plain = |text: &str| {
+            text.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-:[]%+@\\".contains(c))
+        };
+        let odd = |name: &str| name.starts_with('-') || !plain(name);
+        if host.is_empty() || odd(host) || odd(user) {
             return Err(bad("it names no host"));
         }
         let port = url.port().map(|port| port.to_string());
@@ -294,17 +300,18 @@ impl Sftp {
         let part = super::joined(folder, &self.part_name(from, size)?);
         let told = |failure| self.told(path, failure);
         let mut fs = session.fs();
-        let have = match fs.metadata(self.full(&part)).await {
-            Ok(there) => there.len().unwrap_or(0).saturating_sub(AGAIN_BYTES),
-            Err(_) => 0, // Nothing was begun.
-        };
         let mut file = session
             .options()
+            // To be asked how long it is.
+            .read(true)
             .write(true)
             .create(true)
             .open(self.full(&part))
             .await
             .map_err(told)?;
+        // Of the file that is open: the one of that name may be finished by another push in between.
+        let there = file.metadata().await.map_err(told)?;
+        let have = there.len().unwrap_or(0).saturating_sub(AGAIN_BYTES);
         self.fill(&mut file, from, have.min(size), path, watch)
             .await?;
         file.close().await.map_err(told)?;
