@@ -104,7 +104,12 @@ struct Group {
 /// out what belongs to another.
 fn groups(project: &Project, transfer: &Transfer<'_>) -> Result<Vec<Group>> {
     let mut by_name: BTreeMap<Option<String>, Vec<(Out, PathBuf)>> = BTreeMap::new();
+    let cache = Cache::of(project);
     for (out, place) in wanted(project, transfer)? {
+        if let Some(id) = &out.md5 {
+            // From a file that anybody may have written: one that is no id is refused here, before paths are made of it.
+            cache.object(id, out.is_legacy())?;
+        }
         let name = match (transfer.remote, &out.remote) {
             (Some(chosen), Some(own)) if chosen != own => continue,
             (chosen, own) => own.clone().or(chosen.map(str::to_owned)),
