@@ -1,13 +1,11 @@
 //! What must be in the environment before GTK and WebKit start.
 //!
-//! Setting a variable in a running process is unsafe, so the program starts itself again with the right ones. What the
-//! user set is respected.
+//! What the user set is respected.
 
 use std::path::Path;
 
-const PREPARED: &str = "LAPWING_DESKTOP_PREPARED";
-
-/// Starts the log, and the program again with `LANG`, `PATH` and the renderer that this machine needs.
+/// Starts the log, and sets `LANG`, `PATH` and the renderer that this machine needs. Call it before there is another thread:
+/// a variable that is set while another one reads is undefined behaviour on Unix.
 pub fn prepare() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LAPWING_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
@@ -15,13 +13,7 @@ pub fn prepare() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    if std::env::var_os(PREPARED).is_some() {
-        return;
-    }
-    let wanted = wanted();
-    if !wanted.is_empty() {
-        restart(wanted);
-    }
+    set(wanted());
 }
 
 fn wanted() -> Vec<(&'static str, String)> {
@@ -75,24 +67,35 @@ fn login_path() -> Option<String> {
     (!path.is_empty()).then_some(path)
 }
 
-#[cfg(unix)]
-fn restart(wanted: Vec<(&'static str, String)>) {
+// GLib's own call, which its programs set their variables with: starting again with the right ones loads WebKit twice.
+#[cfg(target_os = "linux")]
+fn set(wanted: Vec<(&'static str, String)>) {
+    for (name, value) in wanted {
+        if value.is_empty() {
+            glib::unsetenv(name);
+        } else if let Err(error) = glib::setenv(name, &value, true) {
+            tracing::warn!(%error, name, "the window goes on with the environment as it is");
+        }
+    }
+}
+
+/// Elsewhere there is no safe call for it, and the program starts itself again with the right ones.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn set(wanted: Vec<(&'static str, String)>) {
     use std::os::unix::process::CommandExt as _;
+    const PREPARED: &str = "LAPWING_DESKTOP_PREPARED";
+    if wanted.is_empty() || std::env::var_os(PREPARED).is_some() {
+        return;
+    }
     let Ok(program) = std::env::current_exe() else {
         return;
     };
     let mut command = std::process::Command::new(program);
     command.args(std::env::args_os().skip(1)).env(PREPARED, "1");
-    for (name, value) in wanted {
-        if value.is_empty() {
-            command.env_remove(name)
-        } else {
-            command.env(name, value)
-        };
-    }
+    command.envs(wanted);
     let error = command.exec();
     tracing::warn!(%error, "the program goes on with the environment as it is");
 }
 
 #[cfg(not(unix))]
-fn restart(_wanted: Vec<(&'static str, String)>) {}
+fn set(_wanted: Vec<(&'static str, String)>) {}

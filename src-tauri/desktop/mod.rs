@@ -56,7 +56,7 @@ fn start() -> Result<(), String> {
         .setup(move |shell| {
             let services = app.clone();
             if let Some(path) = project {
-                rpc::open_at_start(&app, path);
+                rpc::open_at_start(&app, &path);
             }
             shell.manage(Shell { app: app.clone() });
             tray::create(shell);

@@ -1,6 +1,6 @@
 //! The one command that the pages may call.
 
-use lapwing_app::wire::{self, OpenProject};
+use lapwing_app::wire;
 use lapwing_app::{App, projects};
 use lapwing_core::{Code, Report};
 use serde_json::Value;
@@ -34,8 +34,8 @@ pub fn report_error(text: String) {
 }
 
 /// `lapwing-desktop PATH` opens that project.
-pub fn open_at_start(app: &App, path: String) {
-    if let Err(report) = projects::open(app, OpenProject { path }) {
+pub fn open_at_start(app: &App, path: &str) {
+    if let Err(report) = projects::begin_with(app, path) {
         tracing::warn!(
             message = report.message,
             "the project on the command line cannot be opened"

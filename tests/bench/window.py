@@ -16,6 +16,8 @@ import tempfile
 import time
 
 STILL_SECONDS = 2.0
+# Looking without a pause would take one of two cores from the window.
+POLL_SECONDS = 0.04
 LIMIT_SECONDS = 60.0
 
 
@@ -72,6 +74,7 @@ def once(program: pathlib.Path, project: pathlib.Path, env: dict[str, str]) -> t
     seen, changed = before, None
     try:
         while time.monotonic() - begun < LIMIT_SECONDS:
+            time.sleep(POLL_SECONDS)
             now = picture(display)
             at = time.monotonic()
             if now != seen:

@@ -2,7 +2,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode, useEffect } from "react";
 import { createRoot } from "react-dom/client";
-import { createQueryClient, markStale } from "./api/client";
+import { askAhead, createQueryClient, markStale } from "./api/client";
 import { host } from "./host";
 import { createAppRouter } from "./routes";
 import { useTheme } from "./shared/stored";
@@ -52,8 +52,11 @@ export function App() {
   );
 }
 
-export function mount(root: HTMLElement | null): void {
+/** Draws the window; `project` is the one that it begins with. */
+export function mount(root: HTMLElement | null, project: string | null): void {
   if (!root) throw new Error("the page has no #root");
+  // The answer is on its way while the frame is drawn.
+  if (project !== null) askAhead(client, "overview.get", { project });
   createRoot(root).render(
     <StrictMode>
       <App />

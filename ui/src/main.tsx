@@ -35,12 +35,13 @@ window.onunhandledrejection = (event) => {
 
 async function start(): Promise<void> {
   guardLocale();
+  // All that the first page needs is fetched at once: one after the other, the waits are a third of the start.
+  const parts = Promise.all([import("./app"), import("./shell/start"), import("./overview")]);
   const { connect } = await import("./host");
   const host = await connect();
   report = (text) => host.reportError(text);
-  const [{ mount }, { chooseProject }] = await Promise.all([import("./app"), import("./shell/start")]);
-  await chooseProject();
-  mount(document.getElementById("root"));
+  const [{ mount }, { chooseProject }] = await parts;
+  mount(document.getElementById("root"), await chooseProject());
 }
 
 start().catch((thrown: unknown) => {

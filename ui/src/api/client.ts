@@ -65,6 +65,11 @@ export function createQueryClient(): QueryClient {
   });
 }
 
+/** Asks for what a page that is not drawn yet will show first. */
+export function askAhead<N extends CommandName>(client: QueryClient, name: N, input: Input<N>): void {
+  void client.prefetchQuery({ queryKey: [name, input], queryFn: () => call(name, input) });
+}
+
 /** Marks every query that one of `tags` concerns; the ones on screen are asked again at once. */
 export function markStale(client: QueryClient, tags: readonly Tag[]): void {
   const changed = new Set(tags);

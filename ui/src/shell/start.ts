@@ -14,10 +14,13 @@ export function newest(projects: readonly ProjectSummary[]): string | null {
 }
 
 /** The window begins with the project that was opened last. */
-export async function chooseProject(): Promise<void> {
+export async function chooseProject(): Promise<string | null> {
   try {
-    setStored("project", newest(await call("projects.list", {})));
+    const project = newest(await call("projects.list", {}));
+    setStored("project", project);
+    return project;
   } catch (thrown) {
     host().reportError(`cannot list the projects: ${toReport(thrown).message}`);
+    return null;
   }
 }

@@ -117,6 +117,14 @@ pub fn open(app: &App, input: OpenProject) -> Result<ProjectDetail, Report> {
     detail(app, &project)
 }
 
+/// The same, for a program that begins and has nobody to tell the details to yet.
+///
+/// # Errors
+/// As [`open`].
+pub fn begin_with(app: &App, path: &str) -> Result<(), Report> {
+    remember(app, &project(path)?, false)
+}
+
 /// Makes a folder a project: git and DVC layout and `lapwing.toml`, each only where missing.
 ///
 /// # Errors
