@@ -134,6 +134,9 @@ export type ColumnProfile = {
 	median: number | null,
 	q75: number | null,
 	max: number | null,
+	/**  The least and the greatest whole number or time, as text and so to the last digit. */
+	first: string | null,
+	last: string | null,
 	mean: number | null,
 	std: number | null,
 	/**  Edges, one more than counts; empty for texts. */

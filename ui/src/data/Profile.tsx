@@ -1,9 +1,10 @@
 import { useCommand } from "../api/client";
+import type { ColumnProfile } from "../api/generated";
 import { count, figure, NONE, percent } from "../shared/format";
 import { Histogram } from "../shared/Histogram";
 import { Asked } from "../shared/states";
 import { Tag } from "../shared/ui";
-import { type ColumnProfile, profileOf } from "./columns";
+
 import "./data.css";
 
 const PROFILED_ROWS = 1_000_000;
@@ -96,6 +97,19 @@ function ColumnRow({ column, rows }: { column: ColumnProfile; rows: number }) {
               </div>
             ))
           : null}
+        {!binned && column.first !== null
+          ? (
+              [
+                ["First", column.first],
+                ["Last", column.last],
+              ] as const
+            ).map(([name, value]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd title={value ?? undefined}>{value}</dd>
+              </div>
+            ))
+          : null}
       </dl>
     </li>
   );
@@ -109,22 +123,19 @@ export function Profile({ project, path }: { project: string; path: string }) {
   );
   return (
     <Asked query={asked} rows={10}>
-      {(answer) => {
-        const profile = profileOf(answer);
-        return (
-          <div className="profile">
-            <p className="quiet profile-summary">
-              {count(profile.rows)} rows, {count(profile.columns.length)} columns
-              {profile.rows >= PROFILED_ROWS ? ", the first million of them looked at" : ""}
-            </p>
-            <ul>
-              {profile.columns.map((column) => (
-                <ColumnRow key={column.name} column={column} rows={profile.rows} />
-              ))}
-            </ul>
-          </div>
-        );
-      }}
+      {(profile) => (
+        <div className="profile">
+          <p className="quiet profile-summary">
+            {count(profile.rows)} rows, {count(profile.columns.length)} columns
+            {profile.rows >= PROFILED_ROWS ? ", the first million of them looked at" : ""}
+          </p>
+          <ul>
+            {profile.columns.map((column) => (
+              <ColumnRow key={column.name} column={column} rows={profile.rows} />
+            ))}
+          </ul>
+        </div>
+      )}
     </Asked>
   );
 }

@@ -384,9 +384,9 @@ pub fn profile_words(column: &ColumnProfile) -> Vec<String> {
         column.kind.clone(),
         column.nulls.to_string(),
         column.distinct.to_string(),
-        number(column.min),
+        column.first.clone().unwrap_or_else(|| number(column.min)),
         number(column.median),
-        number(column.max),
+        column.last.clone().unwrap_or_else(|| number(column.max)),
         column.warnings.join(", "),
     ]
 }

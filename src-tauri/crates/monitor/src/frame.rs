@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray as _, RecordBatch, RecordBatchReader as _, new_null_array,
 };
-use arrow::compute::{cast, concat_batches};
+use arrow::compute::{SortOptions, cast, concat_batches, sort_limit};
 use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use arrow::json::reader::infer_json_schema_from_seekable;
+use arrow::util::display::array_value_to_string;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
@@ -352,6 +353,32 @@ impl Frame {
                     .collect()
             })
             .collect())
+    }
+
+    /// The least and the greatest value of a column of whole numbers or times, as text; `None` for another or an empty one.
+    ///
+    /// # Errors
+    /// When Arrow cannot order or print the type.
+    pub fn ends(&self, name: &str) -> Result<Option<(String, String)>> {
+        let Some(array) = self.batch.column_by_name(name) else {
+            return Ok(None);
+        };
+        let kind = array.data_type();
+        if !kind.is_integer() && !kind.is_temporal() {
+            return Ok(None);
+        }
+        let end = |descending| {
+            let options = SortOptions {
+                descending,
+                nulls_first: false,
+            };
+            let one = sort_limit(array, Some(options), Some(1))?;
+            if one.null_count() == one.len() {
+                return Ok::<_, arrow::error::ArrowError>(None);
+            }
+            array_value_to_string(&one, 0).map(Some)
+        };
+        Ok(end(false)?.zip(end(true)?))
     }
 
     /// The word for a column's type.

@@ -30,6 +30,9 @@ pub struct ColumnProfile {
     pub median: Option<f64>,
     pub q75: Option<f64>,
     pub max: Option<f64>,
+    /// The least and the greatest whole number or time, as text and so to the last digit.
+    pub first: Option<String>,
+    pub last: Option<String>,
     pub mean: Option<f64>,
     pub std: Option<f64>,
     /// Edges, one more than counts; empty for texts.
@@ -96,6 +99,7 @@ fn column(frame: &Frame, name: &str) -> Result<ColumnProfile> {
             / (sorted.len() - 1) as f64)
             .sqrt()
     });
+    let (first, last) = frame.ends(name)?.unzip();
     Ok(ColumnProfile {
         name: name.to_owned(),
         kind: frame.kind(name).to_owned(),
@@ -106,6 +110,8 @@ fn column(frame: &Frame, name: &str) -> Result<ColumnProfile> {
         median: quantile(&sorted, 0.5),
         q75: quantile(&sorted, 0.75),
         max: sorted.last().copied(),
+        first,
+        last,
         mean,
         std: spread,
         edges,

@@ -85,3 +85,27 @@ fn damaged_files_are_named() {
     let missing = Frame::read(&folder.path().join("none.csv"), &Part::default()).unwrap_err();
     assert!(missing.to_string().contains("none.csv"));
 }
+
+#[test]
+fn a_profile_is_exact_to_the_last_digit_and_knows_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    let text = "id,day,x,word\n9007199254740993,2013-01-03,1.5,b\n9007199254740992,,0.5,a\n,2013-01-02,2.5,c\n";
+    std::fs::write(&path, text).unwrap();
+    let read = Frame::read(&path, &Part::default()).unwrap();
+    let profile = lapwing_monitor::profile::profile(&read).unwrap();
+    let ends: Vec<_> = profile
+        .columns
+        .iter()
+        .map(|column| (column.first.as_deref(), column.last.as_deref()))
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            (Some("9007199254740992"), Some("9007199254740993")),
+            (Some("2013-01-02"), Some("2013-01-03")),
+            (None, None),
+            (None, None),
+        ]
+    );
+}
