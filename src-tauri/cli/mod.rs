@@ -68,7 +68,10 @@ impl Context {
 
 /// Parses the arguments, runs the verb and turns what went wrong into an exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error),
+    };
     let out = if cli.json {
         Output::Json
     } else {
@@ -81,6 +84,25 @@ pub fn main() -> ExitCode {
             ExitCode::from(report.exit_code())
         }
     }
+}
+
+/// Help and version as they are; wrong usage in words, and as JSON too where that was asked for.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let asked_for_json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && asked_for_json {
+        let words = error.render().to_string();
+        let message = words.lines().next().unwrap_or_default();
+        let report = Report::new(
+            Code::Invalid,
+            "cli.usage",
+            message.trim_start_matches("error: "),
+        )
+        .hint("`lapwing help` lists the commands, `--help` after one its arguments");
+        print::line(&serde_json::json!({ "error": report }).to_string());
+    }
+    // A closed pipe wants no more words.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn run(cli: Cli, out: Output) -> Done {

@@ -16,7 +16,16 @@ use super::{Context, Done, print};
 
 pub fn status(context: &Context, quiet: bool) -> Done {
     let project = context.project()?;
+    let detail = lapwing_app::projects::get(
+        &context.app,
+        InProject {
+            project: project.clone(),
+        },
+    )?;
     let status = pipeline::status(&context.app, InProject { project })?;
+    if let Some(report) = detail.config_error.filter(|_| !quiet) {
+        print::warn(&report);
+    }
     let clean = status.as_object().is_none_or(serde_json::Map::is_empty);
     if !quiet {
         context.out.answer(&status, |status| {

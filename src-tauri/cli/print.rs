@@ -45,14 +45,19 @@ impl Output {
         if self == Self::Json {
             line(&serde_json::json!({ "error": report }).to_string());
         }
-        talk(&format!(
-            "{} {}",
-            paint("error:", AnsiColor::Red),
-            report.message
-        ));
-        if let Some(hint) = &report.hint {
-            talk(&format!("{} {hint}", paint(" hint:", AnsiColor::Cyan)));
-        }
+        say(&paint("error:", AnsiColor::Red), report);
+    }
+}
+
+/// What is wrong beside the answer.
+pub fn warn(report: &Report) {
+    say(&paint("warning:", AnsiColor::Yellow), report);
+}
+
+fn say(word: &str, report: &Report) {
+    talk(&format!("{word} {}", report.message));
+    if let Some(hint) = &report.hint {
+        talk(&format!("{} {hint}", paint(" hint:", AnsiColor::Cyan)));
     }
 }
 

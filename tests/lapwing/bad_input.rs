@@ -64,6 +64,11 @@ fn things_that_do_not_exist_are_named() {
         ),
         (&["automations", "run", "no-such-policy"], "no-such-policy"),
         (&["-C", "/no/such/folder", "status"], "/no/such/folder"),
+        (&["projects", "forget", "no-such-folder"], "no-such-folder"),
+        (
+            &["projects", "clone", "/no/such/folder", "here"],
+            "no folder /no/such/folder",
+        ),
     ] {
         let said = refused(&place, &folder, arguments, 2);
         assert!(said.contains(name), "`{name}` should be named: {said}");
@@ -93,17 +98,34 @@ fn broken_files_name_their_line() {
     .unwrap();
     let said = refused(&place, &folder, &["run"], 2);
     assert!(said.contains("train"), "the stage should be named: {said}");
+    std::fs::write(
+        folder.join("dvc.yaml"),
+        "stages:\n  train:\n    cmd: python train.py\n",
+    )
+    .unwrap();
+    std::fs::write(folder.join("params.yaml"), "train:\n  lr: [unclosed\n").unwrap();
+    let said = refused(&place, &folder, &["status"], 2);
+    assert!(
+        said.contains("params.yaml is not valid YAML") && !said.contains("dvc.yaml"),
+        "the file that is broken: {said}"
+    );
+    std::fs::remove_file(folder.join("params.yaml")).unwrap();
     std::fs::remove_file(folder.join("dvc.yaml")).unwrap();
     std::fs::write(
         folder.join("lapwing.toml"),
         "[project]\nname = \"x\"\n[[monitor]]\ndeploymant = \"y\"\n",
     )
     .unwrap();
-    let said = refused(&place, &folder, &["automations", "list"], 2);
-    assert!(
-        said.contains("lapwing.toml") && said.contains("line"),
-        "file and line: {said}"
-    );
+    for verb in [&["automations", "list"][..], &["run", "--dry-run"]] {
+        let said = refused(&place, &folder, verb, 2);
+        assert!(
+            said.contains("lapwing.toml") && said.contains("line"),
+            "file and line: {said}"
+        );
+    }
+    // What `dvc status` answers does not depend on it; a person is told all the same.
+    let status = place.run(&folder, &["status"]);
+    assert!(told(&status).contains("warning:"), "{}", told(&status));
 }
 
 #[test]
@@ -191,6 +213,19 @@ fn wrong_usage_exits_with_two() {
         let output = place.run(&folder, arguments);
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     }
+    let output = place.run(&folder, &["--json", "run", "--no-such-flag"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &answer["error"];
+    assert_eq!(error["name"], "cli.usage");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("--no-such-flag"),
+        "{answer}"
+    );
+    let help = place.text(&folder, &["--json", "run", "--help"]);
+    assert!(help.contains("--dry-run"), "help is for people: {help}");
 }
 
 #[test]

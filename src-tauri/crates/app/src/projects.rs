@@ -257,8 +257,19 @@ pub(crate) fn require_trust(app: &App, project: &Project) -> Result<(), Report> 
 /// Takes a project off the list; its folder stays as it is.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// When it is not on the list, or the store cannot be written.
 pub fn forget(app: &App, input: InProject) -> Result<Nothing, Report> {
+    if table::get(app.store(), &input.project)
+        .reported()?
+        .is_none()
+    {
+        return Err(Report::new(
+            Code::NotFound,
+            "project.unknown",
+            format!("{} is not on the list of projects", input.project),
+        )
+        .hint("`lapwing projects list` shows what is"));
+    }
     table::forget(app.store(), &input.project).reported()?;
     Ok(Nothing {})
 }

@@ -224,6 +224,11 @@ impl Project {
 
 pub(crate) fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
     let shown = shown(url);
+    // Of a folder that is not there, libgit2 says that its protocol is unknown.
+    let is_path = Path::new(url).is_absolute() || !url.contains(':');
+    if is_path && !Path::new(url).exists() {
+        return Err(Error::NoFolder(url.into()));
+    }
     let connecting = Connecting::of_user(&Access::default())?;
     let (cloned, said) = git_ssh::with(connecting.ssh_command(), || {
         let mut callbacks = connecting.callbacks();

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use crate::{Drafts, Value, params::values_in, paths, template};
+use crate::{
+    Drafts, Value,
+    params::{self, values_in},
+    paths, template,
+};
 
 /// Values by name. The same key from two sources is an error, as in DVC.
 #[derive(Debug, Clone)]
@@ -81,12 +85,20 @@ impl Context {
     }
 
     /// `params.yaml` beside the pipeline file, where there is one.
-    pub(crate) fn load_default(&mut self, root: &Path, wdir: &str) -> Result<(), String> {
+    pub(crate) fn load_default(&mut self, root: &Path, wdir: &str) -> crate::Result<()> {
         let path = paths::join(wdir, "params.yaml");
-        if root.join(&path).exists() {
-            self.load_file(root, wdir, "params.yaml")?;
+        let full = root.join(&path);
+        if !full.exists() {
+            return Ok(());
         }
-        Ok(())
+        let values = self.read(&full)?;
+        self.take(&path, values, None).map_err(|message| {
+            params::syntax(&full.display().to_string(), "as parameters", 1, message)
+        })
+    }
+
+    fn read(&self, full: &Path) -> crate::Result<Value> {
+        values_in(full, &self.drafts.text(full)?)
     }
 
     fn load_file(&mut self, root: &Path, wdir: &str, item: &str) -> Result<(), String> {
@@ -113,18 +125,26 @@ impl Context {
         if !full.is_file() {
             return Err(format!("'{path}' does not exist"));
         }
-        let values = self.drafts.text(&full);
-        let values = values.and_then(|text| values_in(&full, &text));
-        let mut values = values.map_err(|error| error.to_string())?;
+        let values = self.read(&full).map_err(|error| error.to_string())?;
+        self.take(&path, values, keys)
+    }
+
+    /// The names of a file, or the named ones of them.
+    fn take(
+        &mut self,
+        path: &str,
+        mut values: Value,
+        keys: Option<Vec<&str>>,
+    ) -> Result<(), String> {
         if let Some(keys) = &keys {
-            values = pick(&values, keys, &path)?;
+            values = pick(&values, keys, path)?;
         }
         if values.as_map().is_none() {
             return Err(format!("'{path}' holds {}, not a mapping", values.kind()));
         }
-        self.merge(&values, &path)?;
+        self.merge(&values, path)?;
         let keys = keys.map(|keys| keys.into_iter().map(str::to_owned).collect());
-        self.imports.push((path, keys));
+        self.imports.push((path.to_owned(), keys));
         Ok(())
     }
 

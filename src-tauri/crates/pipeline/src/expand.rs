@@ -41,7 +41,7 @@ pub(crate) fn context(scope: &Scope<'_>, document: &Document) -> Result<Context>
         return Err(fail("'${…}' is not allowed here".to_owned()));
     }
     let mut context = Context::new(scope.drafts);
-    context.load_default(scope.root, scope.wdir).map_err(fail)?;
+    context.load_default(scope.root, scope.wdir)?;
     context
         .load_vars(scope.root, scope.wdir, &document.vars, "")
         .map_err(fail)?;

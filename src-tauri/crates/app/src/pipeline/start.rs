@@ -65,6 +65,8 @@ fn assignments(input: &StartRun) -> Result<Vec<Assignment>, Report> {
 /// When the pipeline is not valid.
 pub fn dry_run(_app: &App, input: &StartRun) -> Result<Vec<StageRow>, Report> {
     let project = projects::project(&input.project)?;
+    // A run would refuse a broken one.
+    Config::read(project.root())?;
     let drafts = Drafts::of(project.root(), &assignments(input)?).reported()?;
     let (pipeline, plan) = plan(&project, input, drafts)?;
     plan.steps
@@ -219,6 +221,7 @@ fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) // Unset or no text: the next one.
+        .or_else(|| whoami::username().ok()) // Asked last, as Python's getpass does.
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
