@@ -1,7 +1,8 @@
 """Convert an MLflow model folder to ONNX and accept the result only when it answers like the original.
 
-Called as `python convert.py MODEL_FOLDER OUT_FOLDER`. Writes OUT/model.onnx and OUT/conversion.json. A model that cannot be
-converted is an answer ("accepted": false and why), not a failure.
+Called as `python convert.py MODEL_FOLDER OUT_FOLDER [ROWS]`. Writes OUT/model.onnx and OUT/conversion.json. ROWS is JSON like
+MLflow's input example, `{"columns": [...], "data": [[...]]}`, for a model that has no example. A model that cannot be converted is
+an answer ("accepted": false and why), not a failure.
 """
 
 import json
@@ -22,10 +23,10 @@ class NotConvertible(Exception):
     pass
 
 
-def main(model_folder, out):
+def main(model_folder, out, rows_file=None):
     report = {"accepted": False, "why": "", "max_abs_difference": None, "rows_compared": 0, "graph": None}
     try:
-        convert(model_folder, out, report)
+        convert(model_folder, out, rows_file, report)
     except NotConvertible as reason:
         report["why"] = str(reason)
     except ImportError as missing:
@@ -41,7 +42,7 @@ def main(model_folder, out):
     os.replace(path + ".tmp", path)
 
 
-def convert(model_folder, out, report):
+def convert(model_folder, out, rows_file, report):
     import mlflow.pyfunc
 
     pyfunc = mlflow.pyfunc.load_model(model_folder)
@@ -67,11 +68,13 @@ def convert(model_folder, out, report):
     example = pyfunc.input_example if hasattr(pyfunc, "input_example") else None
     if example is None:
         example = metadata.load_input_example(model_folder)
-    if example is None:
-        raise NotConvertible("the model has no input example to compare outputs on")
+    given = example is not None
+    if not given:
+        example = training_rows(rows_file, kinds)
     rows = sample_rows(example, kinds)
     truth = Truth(pyfunc, model, rows)
-    truth.strict_rows = len(rows) - PERTURBED_ROWS
+    # Among many rows one may lie on a threshold; the few that the model's author chose may not move.
+    truth.strict_rows = len(rows) - PERTURBED_ROWS if given else 0
 
     reasons, best = [], None
     for plan in plans(model, kinds):
@@ -102,6 +105,22 @@ def convert(model_folder, out, report):
         rows_compared=len(rows),
         graph=graph,
     )
+
+
+def training_rows(rows_file, kinds):
+    """Rows that the model was trained on, without those that its signature could not take."""
+    import pandas as pd
+
+    if rows_file is None:
+        raise NotConvertible("the model has no input example to compare outputs on, and its training data is not known")
+    with open(rows_file) as file:
+        split = json.load(file)
+    rows = pd.DataFrame(split["data"], columns=split["columns"])
+    whole = [name for name, kind in kinds.items() if kind not in ("float", "double")]
+    rows = rows.dropna(subset=[name for name in whole if name in rows.columns])
+    if rows.empty:
+        raise NotConvertible("the model has no input example to compare outputs on, and no row of its training data is complete")
+    return rows
 
 
 def sample_rows(example, kinds):
@@ -338,4 +357,4 @@ def save(onnx_model, path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

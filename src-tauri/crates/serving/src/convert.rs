@@ -88,19 +88,27 @@ pub fn requirements_for_conversion() -> Vec<String> {
 /// Converts the model folder with the interpreter `python` (which has the model's packages and
 /// [`requirements_for_conversion`]) into `out/model.onnx` and `out/conversion.json`.
 ///
+/// `rows` are compared on where the model has no input example of its own: `{"columns": […], "data": [[…], …]}`.
 /// A model that cannot be converted is no error: the answer says why.
 ///
 /// # Errors
 /// When Python cannot be started or dies without an answer.
-pub fn to_onnx(model: &Path, python: &Path, out: &Path) -> Result<Conversion> {
+pub fn to_onnx(
+    model: &Path,
+    python: &Path,
+    out: &Path,
+    rows: Option<&Value>,
+) -> Result<Conversion> {
     fs_err::create_dir_all(out)?;
     let script = tempfile::Builder::new().suffix(".py").tempfile()?;
     fs_err::write(script.path(), SCRIPT)?;
+    let rows = rows.map(written).transpose()?;
     let mut errors = tempfile::tempfile()?;
     let child = Command::new(python)
         .arg(script.path())
         .arg(model)
         .arg(out)
+        .args(rows.as_ref().map(tempfile::NamedTempFile::path))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         .stdin(Stdio::null())
@@ -119,6 +127,12 @@ pub fn to_onnx(model: &Path, python: &Path, out: &Path) -> Result<Conversion> {
         });
     }
     read(out)
+}
+
+fn written(rows: &Value) -> Result<tempfile::NamedTempFile> {
+    let file = tempfile::Builder::new().suffix(".json").tempfile()?;
+    fs_err::write(file.path(), rows.to_string())?;
+    Ok(file)
 }
 
 /// Reads `conversion.json` of a revision's `onnx` folder.

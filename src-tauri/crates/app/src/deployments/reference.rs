@@ -8,6 +8,7 @@ use lapwing_monitor::Frame;
 use lapwing_monitor::frame::{Part, is_tabular};
 use lapwing_serving::{DeploymentFolder, ModelFolder, RevisionConfig};
 use lapwing_tracking::{Run, RunInput};
+use serde_json::{Value, json};
 
 use super::score::{ScoredRows, score_rows};
 use crate::App;
@@ -18,16 +19,30 @@ use crate::runs::context;
 const MAX_REFERENCE_ROWS: usize = 50_000;
 /// Of these, so many are scored: the prediction's own reference, and a first test of the revision.
 const MAX_SCORED_ROWS: usize = 5_000;
+/// So many show what a column holds, and are quick to score twice.
+const EXAMPLE_ROWS: usize = 100;
 
-/// Writes `reference.parquet` of a revision. Answers where its rows come from, in words; `None` when nothing fits.
-pub(super) fn write(
+/// The model's columns of the table that it was trained on.
+pub(super) struct TrainedOn {
+    rows: Frame,
+    /// `data/train.csv of run calm-owl-7 (3000 rows)`.
+    called: String,
+}
+
+impl TrainedOn {
+    /// Some of the rows, for a model without an input example: in the form of MLflow's.
+    pub(super) fn example(&self) -> Result<Value, Report> {
+        let rows = self.rows.thinned(EXAMPLE_ROWS).reported()?;
+        Ok(json!({ "columns": rows.names(), "data": rows.json_rows().reported()? }))
+    }
+}
+
+/// Finds that table; `None` when nothing fits.
+pub(super) fn trained_on(
     app: &App,
     run_id: Option<&RunId>,
     model: &ModelFolder,
-    place: &DeploymentFolder,
-    number: u32,
-    revision: &RevisionConfig,
-) -> Result<Option<String>, Report> {
+) -> Result<Option<TrainedOn>, Report> {
     let columns: Vec<String> = model
         .signature
         .inputs
@@ -36,17 +51,26 @@ pub(super) fn write(
         .map(|column| column.name.clone())
         .collect();
     let run = run_id.and_then(|id| app.tracking().run(id).ok()); // A run that is gone has no data to tell of.
-    let Some((run, columns)) = run
-        .filter(|_| !columns.is_empty())
-        .map(|run| (run, columns))
-    else {
+    let Some(run) = run.filter(|_| !columns.is_empty()) else {
         return Ok(None);
     };
     let Some((name, rows)) = find(&run, &columns)? else {
         return Ok(None);
     };
-    let total = rows.rows();
+    let called = format!("{name} of run {} ({} rows)", run.name, rows.rows());
     let rows = rows.thinned(MAX_REFERENCE_ROWS).reported()?;
+    Ok(Some(TrainedOn { rows, called }))
+}
+
+/// Writes `reference.parquet` of a revision. Answers where its rows come from, in words.
+pub(super) fn write(
+    app: &App,
+    trained_on: &TrainedOn,
+    place: &DeploymentFolder,
+    number: u32,
+    revision: &RevisionConfig,
+) -> Result<String, Report> {
+    let TrainedOn { rows, called } = trained_on;
     rows.write_parquet(&place.reference(number)).reported()?;
     let sample = rows.thinned(MAX_SCORED_ROWS).reported()?;
     let folder = place.root().join("revisions").join(number.to_string());
@@ -55,7 +79,7 @@ pub(super) fn write(
         .frame()?
         .write_parquet(&scores(place, number))
         .reported()?;
-    Ok(Some(format!("{name} of run {} ({total} rows)", run.name)))
+    Ok(called.clone())
 }
 
 /// Predictions for some of the reference rows.

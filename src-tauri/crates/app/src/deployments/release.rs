@@ -12,7 +12,8 @@ use lapwing_serving::{
 use lapwing_store::{deployments as table, lock};
 use lapwing_tracking::Resolved;
 
-use super::{defaults, reference, runtime, view};
+use super::reference::{self, TrainedOn};
+use super::{defaults, runtime, view};
 use crate::error::Reported as _;
 use crate::wire::{Deploy, DeploymentRow, Target};
 use crate::{App, jobs, models};
@@ -185,16 +186,17 @@ fn prepare(
         .hint("ask whoever made it; a model needs no such calls"));
     }
     let model = copy_model(&source, &place.model(number))?;
-    let served = serve_with(app, &model, &place.onnx(number), say)?;
-    say("taking the training data as reference");
-    let reference = reference::write(
-        app,
-        wanted.model.run_id.as_ref(),
-        &model,
-        place,
-        number,
-        &served.revision(number, wanted),
-    )?;
+    say("looking for the training data");
+    let trained_on = reference::trained_on(app, wanted.model.run_id.as_ref(), &model)?;
+    let served = serve_with(app, &model, &place.onnx(number), trained_on.as_ref(), say)?;
+    let reference = match trained_on {
+        Some(rows) => {
+            say("taking the training data as reference");
+            let revision = served.revision(number, wanted);
+            Some(reference::write(app, &rows, place, number, &revision)?)
+        }
+        None => None,
+    };
     Ok(table::Revision {
         deployment: wanted.name.clone(),
         number,
@@ -246,7 +248,8 @@ pub(crate) fn scratch_revision(
 ) -> Result<RevisionConfig, Report> {
     let source = model_folder::read(&model.folder).reported()?;
     let copy = copy_model(&source, &folder.join("model"))?;
-    let served = serve_with(app, &copy, &folder.join("onnx"), say)?;
+    let trained_on = reference::trained_on(app, model.run_id.as_ref(), &copy)?;
+    let served = serve_with(app, &copy, &folder.join("onnx"), trained_on.as_ref(), say)?;
     Ok(RevisionConfig {
         number: 1,
         model_name: "challenger".to_owned(),
@@ -308,15 +311,18 @@ impl Served {
 }
 
 /// ONNX where the model converts and gives equal answers, its own Python otherwise.
-pub(super) fn serve_with(
+fn serve_with(
     app: &App,
     model: &ModelFolder,
     onnx: &Path,
+    trained_on: Option<&TrainedOn>,
     say: &dyn Fn(&str),
 ) -> Result<Served, Report> {
     let environment = model_environment(app, model, say)?;
     say("converting to ONNX and comparing the answers");
-    let conversion = convert::to_onnx(&model.path, &environment.python, onnx).reported()?;
+    let rows = trained_on.map(TrainedOn::example).transpose()?;
+    let conversion =
+        convert::to_onnx(&model.path, &environment.python, onnx, rows.as_ref()).reported()?;
     let python = Some(environment.python.clone());
     let Conversion { accepted, why, .. } = conversion;
     if accepted && lapwing_serving::onnxruntime_library(Some(&environment.python)).is_some() {

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -56,6 +57,11 @@ def save(name, flavor, model, features, **options):
 
 sklearn = {"serialization_format": "cloudpickle"}
 save("forest", mlflow.sklearn, pipeline(RandomForestClassifier(30, random_state=0)).fit(table, late), table, **sklearn)
+# As `mlflow.autolog()` logs it: with a signature, and without an example.
+words_only = ColumnTransformer([("words", OneHotEncoder(), ["carrier", "origin"])], remainder=SimpleImputer())
+bare = Pipeline([("columns", words_only), ("model", LogisticRegression(max_iter=1000))]).fit(table, late)
+signature = infer_signature(table, bare.predict(table))
+mlflow.sklearn.save_model(bare, os.path.join(out, "bare"), signature=signature, **sklearn)
 words = np.where(late, "late", "on time")
 save("logistic", mlflow.sklearn, pipeline(LogisticRegression()).fit(table, words), table, **sklearn)
 numbers = table[["distance", "hour"]]

@@ -72,8 +72,8 @@ pub fn converted(name: &'static str) -> (PathBuf, Conversion) {
             let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
                 .join("serving-onnx")
                 .join(name);
-            let conversion =
-                convert::to_onnx(&model(name), &python(), &out).expect("the conversion answers");
+            let conversion = convert::to_onnx(&model(name), &python(), &out, None)
+                .expect("the conversion answers");
             (out, conversion)
         })
         .clone()
