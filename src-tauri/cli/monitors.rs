@@ -144,7 +144,14 @@ fn show(view: &MonitorView) {
         view.reference
     ));
     print::line("");
-    say_columns(&view.columns);
+    if view.columns.is_empty() {
+        let least = monitors::MIN_DRIFT_ROWS;
+        print::talk(&format!(
+            "Not compared yet: that takes a reference, and {least} predictions."
+        ));
+    } else {
+        say_columns(&view.columns);
+    }
     if !view.performance.is_empty() {
         print::line("");
         let rows: Vec<Vec<String>> = view

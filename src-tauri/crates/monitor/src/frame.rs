@@ -640,3 +640,23 @@ pub fn float_column(values: Vec<Option<f64>>) -> ArrayRef {
 pub fn text_column(values: Vec<Option<String>>) -> ArrayRef {
     Arc::new(arrow::array::StringArray::from(values))
 }
+
+/// What was written as text, as numbers where all of it is numbers: the predictions of a regression, say.
+#[must_use]
+pub fn parsed_column(values: Vec<Option<String>>) -> ArrayRef {
+    let parsed: Option<Vec<f64>> = values
+        .iter()
+        .flatten()
+        .map(|text| text.parse().ok())
+        .collect();
+    match parsed {
+        Some(numbers) if !numbers.is_empty() => {
+            let mut numbers = numbers.into_iter();
+            let filled = values
+                .iter()
+                .map(|text| text.as_ref().and_then(|_| numbers.next()));
+            float_column(filled.collect())
+        }
+        Some(_) | None => text_column(values),
+    }
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lapwing_core::{Code, DeploymentName, Report};
 use lapwing_monitor::drift::{ColumnDrift, DriftOptions, DriftReport, Mode};
-use lapwing_monitor::frame::{Part, text_column};
+use lapwing_monitor::frame::{Part, float_column, parsed_column};
 use lapwing_monitor::quality::quality;
 use lapwing_monitor::{Frame, drift as compare};
 use lapwing_serving::DeploymentFolder;
@@ -19,7 +19,7 @@ use crate::error::Reported as _;
 use crate::wire::{ColumnDriftRow, DistributionPair, QualityRow, ReadMonitor};
 
 /// Fewer predictions say nothing about a distribution.
-const MIN_DRIFT_ROWS: usize = 30;
+pub const MIN_DRIFT_ROWS: usize = 30;
 /// The share of drifted columns from which the data set counts as drifted.
 pub(super) const DRIFT_SHARE: f64 = 0.5;
 
@@ -120,28 +120,22 @@ fn prediction_drift(
     if !path.is_file() {
         return Ok(None);
     }
-    let reference = Frame::read(&path, &Part::default()).reported()?;
-    let has_scores = logged.score.iter().any(Option::is_some);
-    let column = if has_scores { "score" } else { "prediction" };
-    let now = if has_scores {
-        lapwing_monitor::frame::float_column(logged.score.clone())
+    let before = Frame::read(&path, &Part::default()).reported()?;
+    let (before, now) = if logged.score.iter().any(Option::is_some) {
+        let before = before.numbers("score").reported()?;
+        (float_column(before), float_column(logged.score.clone()))
     } else {
-        text_column(logged.prediction.iter().cloned().map(Some).collect())
+        let before = before.texts("prediction").reported()?;
+        let now = logged.prediction.iter().cloned().map(Some).collect();
+        (parsed_column(before), parsed_column(now))
     };
-    let current = Frame::from_columns(vec![(column.to_owned(), now)]).reported()?;
+    let frame = |array| Frame::from_columns(vec![("prediction".to_owned(), array)]).reported();
     let options = DriftOptions {
-        columns: Some(vec![column.to_owned()]),
+        columns: None,
         ..options.clone()
     };
-    let report = compare(&reference, &current, &options).reported()?;
-    Ok(report
-        .columns
-        .into_iter()
-        .next()
-        .map(|found| ColumnDriftRow {
-            column: "prediction".to_owned(),
-            ..column_row(found)
-        }))
+    let report = compare(&frame(before)?, &frame(now)?, &options).reported()?;
+    Ok(report.columns.into_iter().next().map(column_row))
 }
 
 fn column_row(found: ColumnDrift) -> ColumnDriftRow {

@@ -20,7 +20,7 @@ use crate::deployments::known;
 
 pub use alerts::{Told, acknowledge, alerts};
 pub use check::check;
-pub use drift::{FileDrift, drift};
+pub use drift::{FileDrift, MIN_DRIFT_ROWS, drift};
 pub use history::history;
 pub use labels::{join, labels};
 pub use view::{get, list};

@@ -1,4 +1,5 @@
 use lapwing_monitor::drift::{DriftOptions, Mode, Test};
+use lapwing_monitor::frame::parsed_column;
 use lapwing_monitor::{Frame, drift};
 use proptest::prelude::*;
 
@@ -148,4 +149,31 @@ proptest! {
             (one, two) => prop_assert_eq!(one, two),
         }
     }
+}
+
+#[test]
+fn predictions_that_are_numbers_are_compared_as_numbers() {
+    let said = |from: usize| {
+        let texts = (from..from + 500).map(|value| Some(format!("{}", value as f64 / 3.0)));
+        Frame::from_columns(vec![(
+            "prediction".to_owned(),
+            parsed_column(texts.collect()),
+        )])
+        .unwrap()
+    };
+    let options = DriftOptions::default();
+    let same = drift(&said(0), &said(0), &options).unwrap();
+    let moved = drift(&said(0), &said(900), &options).unwrap();
+    assert_eq!(same.columns[0].kind.as_str(), "numerical");
+    assert!(!same.columns[0].drifted && moved.columns[0].drifted);
+    let words = parsed_column(vec![Some("1".to_owned()), Some("late".to_owned()), None]);
+    let words = Frame::from_columns(vec![("prediction".to_owned(), words)]).unwrap();
+    assert_eq!(
+        words.kind("prediction"),
+        "string",
+        "one word makes words of all"
+    );
+    let gaps = parsed_column(vec![None, Some("1.5".to_owned())]);
+    let gaps = Frame::from_columns(vec![("prediction".to_owned(), gaps)]).unwrap();
+    assert_eq!(gaps.numbers("prediction").unwrap(), [None, Some(1.5)]);
 }
