@@ -282,7 +282,7 @@ fn install(
     run(&mut command, say)
 }
 
-/// Runs uv, and passes on what it says, line by line.
+/// Runs uv, and passes on what it says, line by line; not its list of packages, a hundred lines that `uv pip list` knows too.
 fn run(command: &mut Command, say: &dyn Fn(&str)) -> Result<()> {
     let mut child = command
         .stdin(Stdio::null())
@@ -294,10 +294,13 @@ fn run(command: &mut Command, say: &dyn Fn(&str)) -> Result<()> {
     if let Some(said) = child.stderr.take() {
         for line in BufReader::new(said).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
-            if !line.is_empty() {
-                say(&line);
-                lines.push(line);
+            if line.is_empty() {
+                continue;
             }
+            if !is_package(&line) {
+                say(&line);
+            }
+            lines.push(line);
         }
     }
     if child.wait()?.success() {
@@ -307,6 +310,13 @@ fn run(command: &mut Command, say: &dyn Fn(&str)) -> Result<()> {
     Err(Error::Environment(
         lines.get(from..).unwrap_or_default().join("\n"),
     ))
+}
+
+/// ` + numpy==2.4.6`, or with another sign.
+fn is_package(line: &str) -> bool {
+    [" + ", " - ", " ~ "]
+        .iter()
+        .any(|sign| line.starts_with(sign))
 }
 
 /// SHA-256 of several texts, each with its length, so that they cannot run into one another.
