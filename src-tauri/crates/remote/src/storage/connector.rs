@@ -112,7 +112,15 @@ pub(super) fn told(error: &object_store::Error, what: &str) -> Error {
 
 #[async_trait]
 impl HttpService for Connector {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        // What the library puts where there is no token: Google refuses it, also where nobody needs one.
+        if request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .is_some_and(|value| value.as_bytes().trim_ascii_end() == b"Bearer")
+        {
+            request.headers_mut().remove(header::AUTHORIZATION);
+        }
         let uri = request.uri().clone();
         let response = match self.http.call(request).await {
             Ok(response) => response,
