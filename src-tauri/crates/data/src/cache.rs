@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::crew::each;
 use crate::hash::{DirEntry, is_id, parse_listing};
 use crate::write::new_file;
 use crate::{Content, Error, Project, Result, hash};
+
+/// So many files at once: each waits until the disk has it, and a disk takes many together.
+const SYNCING: usize = 16;
 
 /// DVC's cache of a project.
 #[derive(Debug, Clone)]
@@ -126,9 +130,9 @@ impl Cache {
         if !content.id.ends_with(".dir") {
             return self.take(path, &content.id);
         }
-        for entry in &content.entries {
-            self.take(&path.join(&entry.relpath), &entry.md5)?;
-        }
+        each(&content.entries, SYNCING, &|entry| {
+            self.take(&path.join(&entry.relpath), &entry.md5)
+        })?;
         self.put(&content.id, hash::listing(&content.entries).as_bytes())
     }
 

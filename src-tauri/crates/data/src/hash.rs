@@ -49,7 +49,9 @@ pub struct Content {
 /// When the file cannot be read.
 pub fn file_id(path: &Path, legacy: bool, progress: &mut dyn FnMut(u64)) -> Result<String> {
     let mut file = fs_err::File::open(path)?;
-    let mut buffer = vec![0_u8; BUFFER];
+    // Most files of a large folder are small.
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(BUFFER);
+    let mut buffer = vec![0_u8; size.clamp(1, BUFFER)];
     let mut hash = Md5::new();
     let mut fold = None;
     loop {
