@@ -2,8 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A way to the server that is cut after so many bytes to it, until it is mended.
 pub struct Cut {
@@ -12,13 +12,32 @@ pub struct Cut {
     passed: Arc<AtomicI64>,
 }
 
+/// What is done when it is cut, once.
+type Then = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
+/// What of the way to the server is counted.
+struct Counted {
+    left: Arc<AtomicI64>,
+    passed: Arc<AtomicI64>,
+    then: Then,
+}
+
 impl Cut {
     pub fn before(port: u16, bytes: i64) -> Self {
+        Self::with(port, bytes, || {})
+    }
+
+    /// The same, where something else ends at that moment: the server, say.
+    pub fn with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let left = Arc::new(AtomicI64::new(bytes));
         let own = listener.local_addr().unwrap().port();
         let passed = Arc::new(AtomicI64::new(0));
-        let (budget, count) = (left.clone(), passed.clone());
+        let counted = Arc::new(Counted {
+            left: left.clone(),
+            passed: passed.clone(),
+            then: Mutex::new(Some(Box::new(then))),
+        });
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let client = client.unwrap();
@@ -26,8 +45,8 @@ impl Cut {
                     continue;
                 };
                 let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let (budget, count) = (budget.clone(), count.clone());
-                std::thread::spawn(move || pass(&up, &down, Some((&budget, &count))));
+                let counted = counted.clone();
+                std::thread::spawn(move || pass(&up, &down, Some(&counted)));
                 std::thread::spawn(move || pass(&server, &client, None));
             }
         });
@@ -53,16 +72,29 @@ impl Cut {
     }
 }
 
-fn pass(mut from: &TcpStream, mut to: &TcpStream, counted: Option<(&AtomicI64, &AtomicI64)>) {
+impl Counted {
+    /// Whether so many more may pass.
+    fn allows(&self, bytes: i64) -> bool {
+        if self.left.fetch_sub(bytes, Ordering::SeqCst) >= 0 {
+            return true;
+        }
+        if let Some(then) = self.then.lock().unwrap().take() {
+            then();
+        }
+        false
+    }
+}
+
+fn pass(mut from: &TcpStream, mut to: &TcpStream, counted: Option<&Counted>) {
     let mut piece = [0_u8; 16 * 1024];
     while let Ok(read) = from.read(&mut piece) {
         let bytes = i64::try_from(read).unwrap();
-        let spent = counted.is_some_and(|(left, _)| left.fetch_sub(bytes, Ordering::SeqCst) < 0);
+        let spent = counted.is_some_and(|counted| !counted.allows(bytes));
         if read == 0 || spent || to.write_all(&piece[..read]).is_err() {
             break;
         }
-        if let Some((_, passed)) = counted {
-            passed.fetch_add(bytes, Ordering::SeqCst);
+        if let Some(counted) = counted {
+            counted.passed.fetch_add(bytes, Ordering::SeqCst);
         }
     }
     let _ = from.shutdown(Shutdown::Both);

@@ -84,6 +84,11 @@ impl Machine {
         machine
     }
 
+    /// The server's number as a process.
+    pub fn process(&self) -> u32 {
+        self.server.id()
+    }
+
     fn named(&self, place: &Place) {
         let here = place.path("home");
         std::fs::create_dir_all(&here).unwrap();

@@ -26,6 +26,7 @@ mod ray;
 mod registries;
 mod remotes;
 mod storage;
+mod storage_breaks;
 mod the_loop;
 #[cfg(all(unix, feature = "desktop"))]
 mod window;

@@ -31,7 +31,7 @@ urllib.request.urlopen(urllib.request.Request(url + "/moto-api/reset-auth", data
 print(key["AccessKeyId"], key["SecretAccessKey"])
 "#;
 
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let folder = std::env::var_os("LAPWING_TEST_STORAGE")
         .expect("LAPWING_TEST_STORAGE names the venv of storage.txt: run `make test`");
     PathBuf::from(folder).join("bin").join(name)
@@ -80,7 +80,12 @@ impl Drop for S3 {
 }
 
 /// Without the user's own credentials, and with a home of its own.
-fn run(place: &Place, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub fn run(
+    place: &Place,
+    folder: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Output {
     let home = place.path("home");
     std::fs::create_dir_all(&home).unwrap();
     place
@@ -93,7 +98,7 @@ fn run(place: &Place, folder: &Path, arguments: &[&str], environment: &[(&str, &
         .unwrap()
 }
 
-fn json(place: &Place, folder: &Path, arguments: &[&str]) -> serde_json::Value {
+pub fn json(place: &Place, folder: &Path, arguments: &[&str]) -> serde_json::Value {
     let mut all = arguments.to_vec();
     all.push("--json");
     let output = run(place, folder, &all, &[]);
@@ -101,13 +106,15 @@ fn json(place: &Place, folder: &Path, arguments: &[&str]) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn dvc(place: &Place, folder: &Path, arguments: &[&str]) -> String {
+pub fn dvc(place: &Place, folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(program("dvc"))
         .args(arguments)
         .current_dir(folder)
         .env("HOME", place.path("home"))
         .env("DVC_NO_ANALYTICS", "1")
         .env("DVC_SITE_CACHE_DIR", place.path("site"))
+        // Else it asks Google's server over gRPC what kind of bucket it is, for minutes.
+        .env("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", told(&output));
@@ -115,7 +122,7 @@ fn dvc(place: &Place, folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// A project with a folder of small files and one file that goes in parts.
-fn project(place: &Place, name: &str) -> PathBuf {
+pub fn project(place: &Place, name: &str) -> PathBuf {
     let root = place.path(name);
     std::fs::create_dir_all(root.join("small/sub")).unwrap();
     for number in 0..60 {
@@ -131,7 +138,7 @@ fn project(place: &Place, name: &str) -> PathBuf {
     root
 }
 
-fn add(place: &Place, root: &Path, port: u16, address: &str) {
+pub fn add(place: &Place, root: &Path, port: u16, address: &str) {
     let endpoint = format!("endpointurl=http://127.0.0.1:{port}");
     let arguments = [
         "remotes",
@@ -146,7 +153,7 @@ fn add(place: &Place, root: &Path, port: u16, address: &str) {
     assert!(output.status.success(), "{}", told(&output));
 }
 
-fn login(place: &Place, root: &Path, id: &str, secret: &str) -> Output {
+pub fn login(place: &Place, root: &Path, id: &str, secret: &str) -> Output {
     let mut command = place.command(
         root,
         &["remotes", "login", "store", "--user", id, "--secret-stdin"],
@@ -400,7 +407,7 @@ fn a_test_says_what_is_wrong(place: &Place, s3: &S3) {
 
 #[cfg(target_os = "linux")]
 /// The system's `ssh` with the test's own configuration in place of the user's.
-fn own_ssh(place: &Place, machine: &Machine) -> String {
+pub fn own_ssh(place: &Place, machine: &Machine) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = place.path("bin");
     std::fs::create_dir_all(&folder).unwrap();
@@ -458,7 +465,7 @@ fn data_travels_over_ssh_and_back() {
 }
 
 const WEB: &str = r#"
-import base64, http.server, os, sys
+import base64, http.server, os, sys, threading
 root, wanted = sys.argv[1], "Basic " + base64.b64encode(b"ada:owl-7391").decode()
 class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -489,28 +496,39 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.rfile.readline()
         else:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-        with open(path, "wb") as file:
+            if len(body) < int(self.headers["Content-Length"]):
+                return  # Cut: half a file is none.
+        # As a good server does: whole under its name, or not at all.
+        arriving = os.path.join(root, f"arriving-{threading.get_ident()}")
+        with open(arriving, "wb") as file:
             file.write(body)
+        os.replace(arriving, path)
         self.send_response(201)
         self.send_header("Content-Length", "0")
         self.end_headers()
 os.makedirs(root, exist_ok=True)
 os.chdir(root)
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
 print(server.server_port, flush=True)
 server.serve_forever()
 "#;
 
-struct Web {
-    server: Child,
-    port: String,
+pub struct Web {
+    pub server: Child,
+    pub port: u16,
 }
 
 impl Web {
     fn start(root: &Path) -> Self {
+        Self::start_at(root, 0)
+    }
+
+    /// On that port, or on a free one for 0.
+    pub fn start_at(root: &Path, port: u16) -> Self {
         let mut server = Command::new(program("python"))
             .args(["-c", WEB])
             .arg(root)
+            .arg(port.to_string())
             .stdout(Stdio::piped())
             // A client that has gone is no matter here.
             .stderr(Stdio::null())
@@ -521,7 +539,7 @@ impl Web {
         std::io::BufRead::read_line(&mut said, &mut port).unwrap();
         Self {
             server,
-            port: port.trim().to_owned(),
+            port: port.trim().parse().unwrap(),
         }
     }
 }

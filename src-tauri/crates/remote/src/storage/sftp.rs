@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -39,8 +38,6 @@ const ASKED_IN_FOLDER: usize = 2;
 const PIECE: usize = 256 << 10;
 /// What every server gives at once.
 const READ_BYTES: u32 = 32 << 10;
-/// From this size on an upload that was cut goes on; smaller ones are sent anew.
-const GOES_ON_BYTES: u64 = 1 << 20;
 /// Of what lies there after a cut, the end is sent again: it may have been on its way.
 const AGAIN_BYTES: u64 = 1 << 20;
 
@@ -51,7 +48,6 @@ pub(super) struct Sftp {
     line: OnceCell<Line>,
     /// Folders that are there for certain.
     folders: Mutex<BTreeSet<String>>,
-    names: AtomicU64,
 }
 
 /// A connection, with the process that carries it.
@@ -119,7 +115,6 @@ impl Sftp {
             root: path.trim_end_matches('/').to_owned(),
             line: OnceCell::new(),
             folders: Mutex::new(BTreeSet::new()),
-            names: AtomicU64::new(0),
         })
     }
 
@@ -297,7 +292,7 @@ impl Sftp {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         self.make(session, folder).await?;
         let size = fs_err::tokio::metadata(from).await?.len();
-        let part = super::joined(folder, &self.part_name(from, size)?);
+        let part = super::joined(folder, &part_name(from, size)?);
         let told = |failure| self.told(path, failure);
         let mut fs = session.fs();
         let mut file = session
@@ -316,11 +311,16 @@ impl Sftp {
             .await?;
         file.close().await.map_err(told)?;
         if let Err(failure) = fs.rename(self.full(&part), self.full(path)).await {
-            // An old server does not replace: the same content is there, from somebody else.
-            if fs.metadata(self.full(path)).await.is_err() {
-                return Err(told(failure));
+            // An old server does not replace, and a push beside this one may have given the part that both fill its name: either
+            // way the same content is there.
+            match fs.metadata(self.full(path)).await {
+                Ok(there) if there.len() == Some(size) => {}
+                Ok(_) | Err(_) => return Err(told(failure)),
             }
-            fs.remove_file(self.full(&part)).await.map_err(told)?;
+            match fs.remove_file(self.full(&part)).await {
+                Err(failure) if !is_missing(&failure) => return Err(told(failure)),
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(size)
     }
@@ -355,25 +355,6 @@ impl Sftp {
         file.set_len(size)
             .await
             .map_err(|failure| self.told(path, failure))
-    }
-
-    /// The same name after a cut for what is large; for the rest one of its own, as two may send the same at once.
-    fn part_name(&self, from: &Path, size: u64) -> Result<String> {
-        use sha2::Digest as _;
-        let modified = fs_err::metadata(from)?.modified()?;
-        let own = if size < GOES_ON_BYTES {
-            self.names.fetch_add(1, Ordering::Relaxed)
-        } else {
-            0
-        };
-        let process = if size < GOES_ON_BYTES {
-            std::process::id()
-        } else {
-            0
-        };
-        let text = format!("{}\n{size}\n{modified:?}\n{own}\n{process}", from.display());
-        let name: String = hex(&sha2::Sha256::digest(text)).chars().take(24).collect();
-        Ok(format!(".lapwing-{name}.part"))
     }
 
     /// The folder below the root, and the root itself.
@@ -438,6 +419,15 @@ fn kind(failure: &Failure) -> Option<SftpErrorKind> {
 
 fn is_missing(failure: &Failure) -> bool {
     matches!(kind(failure), Some(SftpErrorKind::NoSuchFile))
+}
+
+/// The same name after a cut, so that nothing is left over. Two pushes of one file fill the same part with the same bytes.
+fn part_name(from: &Path, size: u64) -> Result<String> {
+    use sha2::Digest as _;
+    let modified = fs_err::metadata(from)?.modified()?;
+    let text = format!("{}\n{size}\n{modified:?}", from.display());
+    let name: String = hex(&sha2::Sha256::digest(text)).chars().take(24).collect();
+    Ok(format!(".lapwing-{name}.part"))
 }
 
 fn heard(said: &mut std::fs::File) -> Result<String> {

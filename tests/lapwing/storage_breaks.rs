@@ -1,0 +1,219 @@
+//! Storage that breaks half-way: the network is cut, the server is killed, or two push the same at once. What arrived is whole, and
+//! the next push sends what is missing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::cut::Cut;
+#[cfg(target_os = "linux")]
+use crate::elsewhere::Machine;
+use crate::place::{Place, told};
+#[cfg(target_os = "linux")]
+use crate::storage::own_ssh;
+use crate::storage::{Web, login, project, run};
+
+const FILES: usize = 62;
+const LARGE: i64 = 17 << 20;
+/// In the middle of the large file.
+const CUT_AT: i64 = 12 << 20;
+
+/// A project whose storage lies behind a way that breaks, and the folder where it keeps things.
+struct Breaking<'a> {
+    place: &'a Place,
+    root: PathBuf,
+    there: PathBuf,
+    path: String,
+    cut: &'a Cut,
+}
+
+impl Breaking<'_> {
+    fn push(&self) -> Command {
+        let mut push = self.place.command(&self.root, &["data", "push", "--json"]);
+        push.env("HOME", self.place.path("home"))
+            .env("PATH", &self.path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        push
+    }
+
+    /// Pushes into the break, mends it, and pushes again. Answers how many bytes went there the second time.
+    fn breaks_and_goes_on(&self, mend: impl FnOnce()) -> i64 {
+        let failed = self.push().output().unwrap();
+        let said = told(&failed);
+        assert_eq!(failed.status.code(), Some(3), "{said}");
+        assert!(self.cut.happened(), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        mend();
+        self.cut.mend();
+        let arrived = objects(&self.there).len();
+        let before = self.cut.passed();
+        let pushed = self.push().output().unwrap();
+        assert!(pushed.status.success(), "{}", told(&pushed));
+        let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
+        assert_eq!(
+            (&pushed["skipped"], &pushed["files"]),
+            (&arrived.into(), &(FILES - arrived).into()),
+            "what arrived before is not sent again: {pushed}"
+        );
+        let again = self.cut.passed() - before;
+        self.is_whole();
+        again
+    }
+
+    /// Everything that the project has lies there, as its name says: the names are digests.
+    fn is_whole(&self) {
+        assert_eq!(objects(&self.there), objects(&self.root.join(".dvc/cache")));
+        let left = Command::new("find")
+            .arg(&self.there)
+            .args(["-name", "*.part"])
+            .output()
+            .unwrap();
+        assert_eq!(told(&left), "exit Some(0)\n\n", "nothing is left over");
+    }
+}
+
+/// The objects below a folder with what MD5 says about each.
+fn objects(folder: &Path) -> Vec<String> {
+    let script = "find files -type f ! -name '*.part' -print0 | sort -z | xargs -0 -r md5sum";
+    let listed = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", told(&listed));
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for line in listed.lines() {
+        let (digest, path) = line.split_once("  files/md5/").unwrap();
+        let name = path.replace('/', "");
+        assert_eq!(name.trim_end_matches(".dir"), digest, "it is whole");
+    }
+    listed.lines().map(str::to_owned).collect()
+}
+
+fn add(place: &Place, root: &Path, address: &str) {
+    let kind = ["--kind", "storage", "--default"];
+    let arguments = [&["remotes", "add", "store", address][..], &kind].concat();
+    let added = run(place, root, &arguments, &[]);
+    assert!(added.status.success(), "{}", told(&added));
+}
+
+fn kill(process: u32) {
+    let killed = Command::new("kill")
+        .args(["-9", &process.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+}
+
+fn breaking_web<'a>(place: &'a Place, there: &Path, cut: &'a Cut) -> Breaking<'a> {
+    let root = project(place, "ours");
+    add(place, &root, &format!("http://127.0.0.1:{}/data", cut.port));
+    let signed = login(place, &root, "ada", "owl-7391");
+    assert!(signed.status.success(), "{}", told(&signed));
+    Breaking {
+        place,
+        root,
+        there: there.join("data"),
+        path: std::env::var("PATH").unwrap(),
+        cut,
+    }
+}
+
+#[test]
+fn a_push_to_a_web_server_that_is_cut_goes_on() {
+    let place = Place::new();
+    let there = place.path("web");
+    std::fs::create_dir_all(there.join("data/files")).unwrap();
+    let web = Web::start_at(&there, 0);
+    let cut = Cut::before(web.port, CUT_AT);
+    let again = breaking_web(&place, &there, &cut).breaks_and_goes_on(|| {});
+    assert!(again > 0);
+}
+
+#[test]
+fn a_push_to_a_web_server_that_is_killed_goes_on() {
+    let place = Place::new();
+    let there = place.path("web");
+    std::fs::create_dir_all(there.join("data/files")).unwrap();
+    let web = Web::start_at(&there, 0);
+    let (port, process) = (web.port, web.server.id());
+    let cut = Cut::with(port, CUT_AT, move || kill(process));
+    let mut again = None;
+    breaking_web(&place, &there, &cut).breaks_and_goes_on(|| {
+        drop(web);
+        again = Some(Web::start_at(&there, port));
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn breaking_ssh<'a>(place: &'a Place, machine: &Machine, cut: &'a Cut) -> Breaking<'a> {
+    let root = project(place, "ours");
+    let config = machine.folder.join("config");
+    let known = std::fs::read_to_string(&config).unwrap();
+    // The same machine by another way.
+    let (port, shaky) = (machine.port, cut.port);
+    let way = format!("Host shaky\n HostKeyAlias [127.0.0.1]:{port}\n Port {shaky}\n");
+    let all = known.replacen("Host box\n", &format!("{way}Host box shaky\n"), 1);
+    std::fs::write(&config, all).unwrap();
+    let there = machine.folder.join("there/data");
+    std::fs::create_dir_all(there.join("files")).unwrap();
+    add(place, &root, &format!("ssh://shaky{}", there.display()));
+    Breaking {
+        place,
+        root,
+        there,
+        path: own_ssh(place, machine),
+        cut,
+    }
+}
+
+/// A mebibyte of what lies there is sent again, and what was on the way was lost.
+#[cfg(target_os = "linux")]
+const AT_MOST_AGAIN: i64 = LARGE - CUT_AT + (3 << 20);
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_push_over_ssh_that_is_cut_goes_on_where_it_was() {
+    let place = Place::new();
+    let machine = Machine::start(&place);
+    let cut = Cut::before(machine.port, CUT_AT);
+    let again = breaking_ssh(&place, &machine, &cut).breaks_and_goes_on(|| {});
+    assert!(again < AT_MOST_AGAIN, "{again}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_push_over_ssh_whose_server_is_killed_goes_on_where_it_was() {
+    let place = Place::new();
+    let machine = Machine::start(&place);
+    let server = machine.process();
+    // What serves a connection is a child of the server.
+    let cut = Cut::with(machine.port, CUT_AT, move || {
+        let killed = Command::new("pkill")
+            .args(["-KILL", "-P", &server.to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    });
+    let again = breaking_ssh(&place, &machine, &cut).breaks_and_goes_on(|| {});
+    assert!(again < AT_MOST_AGAIN, "{again}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn two_push_the_same_file_over_ssh_at_once() {
+    let place = Place::new();
+    let machine = Machine::start(&place);
+    let cut = Cut::before(machine.port, i64::MAX / 2);
+    let shared = breaking_ssh(&place, &machine, &cut);
+    let both = [
+        shared.push().spawn().unwrap(),
+        shared.push().spawn().unwrap(),
+    ];
+    for push in both {
+        let ended = push.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{}", told(&ended));
+    }
+    shared.is_whole();
+    let pushed = shared.push().output().unwrap();
+    let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
+    assert_eq!(pushed["skipped"], FILES, "{pushed}");
+}
