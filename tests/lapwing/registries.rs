@@ -116,6 +116,7 @@ fn versions_travel_to_an_mlflow_server_and_back() {
     a_push_that_is_cut_is_completed_by_the_next_one(&place, &mlflow);
     a_registry_of_images_keeps_models_too(&place);
     a_large_upload_that_is_cut_costs_one_part(&place);
+    a_registry_that_is_killed_gets_what_is_missing(&place);
 }
 
 fn a_version_comes_with_its_run_and_goes_out_again_only_once(place: &Place, mlflow: &Mlflow) {
@@ -422,11 +423,16 @@ pub const PASSWORD: &str = "canary-of-the-registry";
 
 impl Registry {
     pub fn start(place: &Place) -> Self {
-        let folder = place.path("registry");
-        std::fs::create_dir_all(&folder).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
+        Self::start_at(place, port)
+    }
+
+    /// With what one that ran before has left.
+    fn start_at(place: &Place, port: u16) -> Self {
+        let folder = place.path("registry");
+        std::fs::create_dir_all(&folder).unwrap();
         let known = Command::new("htpasswd")
             .args(["-Bbn", "ada", PASSWORD])
             .output()
@@ -575,26 +581,50 @@ fn damage(folder: &Path) {
     }
 }
 
+const PART: i64 = 16 << 20;
+const HUGE: i64 = 3 * PART + 5;
+
 fn a_large_upload_that_is_cut_costs_one_part(place: &Place) {
-    const PART: i64 = 16 << 20;
-    const SIZE: i64 = 3 * PART + 5;
     let registry = Registry::start(place);
     let here = place.path("mlflow");
-    let ballast: Vec<u8> = (0..SIZE).map(|n| (n % 253) as u8).collect();
+    let ballast: Vec<u8> = (0..HUGE).map(|n| (n % 253) as u8).collect();
     std::fs::write(here.join("large/ballast.bin"), ballast).unwrap();
     place.text(&here, &["models", "register", "large", "--name", "huge"]);
     let cut = Cut::before(registry.port, PART + PART / 2);
-    add_registry(place, &here, "shaky-images", cut.port, PASSWORD);
-    let failed = place.run(&here, &["models", "push", "huge/1", "shaky-images"]);
+    goes_on_after(place, &cut, "shaky-images", || {});
+}
+
+fn a_registry_that_is_killed_gets_what_is_missing(place: &Place) {
+    let registry = Registry::start(place);
+    let (port, process) = (registry.port, registry.server.id().to_string());
+    let cut = Cut::with(port, PART + PART / 2, move || {
+        let killed = Command::new("kill").args(["-9", &process]).status();
+        assert!(killed.unwrap().success());
+    });
+    let mut again = None;
+    goes_on_after(place, &cut, "dying-images", || {
+        drop(registry);
+        again = Some(Registry::start_at(place, port));
+    });
+}
+
+/// Pushes through `cut`, mends it, and pushes again.
+fn goes_on_after(place: &Place, cut: &Cut, remote: &str, mend: impl FnOnce()) {
+    let here = place.path("mlflow");
+    add_registry(place, &here, remote, cut.port, PASSWORD);
+    let push = ["models", "push", "huge/1", remote, "--as", remote];
+    let failed = place.run(&here, &push);
     assert!(!failed.status.success(), "{}", told(&failed));
+    assert!(cut.happened(), "{}", told(&failed));
+    mend();
     cut.mend();
-    let pushed = place.json(&here, &["models", "push", "huge/1", "shaky-images"]);
+    let pushed = place.json(&here, &push);
     assert_eq!(pushed["new"], true);
     let passed = cut.passed();
-    assert!(passed >= SIZE, "everything went over the wire: {passed}");
+    assert!(passed >= HUGE, "everything went over the wire: {passed}");
     // Half a part was lost before the cut, and each try until then may lose a piece more.
     assert!(
-        passed < SIZE + 2 * PART,
+        passed < HUGE + 2 * PART,
         "no more than a part was sent twice: {passed}"
     );
 }

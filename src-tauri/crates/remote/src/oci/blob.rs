@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode, header};
 
 use super::{Registry, digest_of, push_scope};
@@ -82,8 +83,13 @@ impl Registry {
             return Ok(false);
         }
         let location = self.begin(repository).await?;
-        self.finish(repository, &location, &digest, content.to_vec())
-            .await?;
+        self.finish(
+            repository,
+            &location,
+            &digest,
+            Bytes::copy_from_slice(content),
+        )
+        .await?;
         Ok(true)
     }
 
@@ -120,7 +126,7 @@ impl Registry {
             sessions,
         };
         let location = upload.all_parts(moved).await?;
-        self.finish(repository, &location, &digest, Vec::new())
+        self.finish(repository, &location, &digest, Bytes::new())
             .await?;
         sessions.set(&upload.key, None)?;
         Ok(true)
@@ -163,7 +169,7 @@ impl Registry {
         repository: &str,
         location: &str,
         digest: &str,
-        content: Vec<u8>,
+        content: Bytes,
     ) -> Result<()> {
         let make = |client: &Client| {
             client
@@ -278,10 +284,11 @@ fn worth_it(error: &Error) -> bool {
     cut || busy
 }
 
-fn part_of(file: &Path, from: u64, until: u64) -> Result<Vec<u8>> {
+fn part_of(file: &Path, from: u64, until: u64) -> Result<Bytes> {
     let mut opened = fs_err::File::open(file)?;
     opened.seek(SeekFrom::Start(from))?;
     let mut content = Vec::new();
     opened.take(until - from).read_to_end(&mut content)?;
-    Ok(content)
+    // Shared, not copied, when a request is made again.
+    Ok(content.into())
 }
