@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tempfile::{NamedTempFile, TempPath};
+
 use crate::crew::each;
 use crate::hash::{DirEntry, is_id, parse_listing};
 use crate::write::new_file;
@@ -142,12 +144,9 @@ impl Cache {
             return Ok(());
         }
         let folder = self.folder_of(&to)?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".lapwing-")
-            .tempfile_in(&folder)?
-            .into_temp_path();
-        fs_err::remove_file(&temporary)?;
-        reflink_copy::reflink_or_copy(from, &temporary)?;
+        let temporary = new_file(&folder)?;
+        fill(&temporary, from)?;
+        let temporary = temporary.into_temp_path();
         // The file may have changed between hashing and copying: what is kept must be what its name says.
         if hash::file_id(&temporary, false, &mut |_| {})? != *id {
             return Err(Error::Corrupt {
@@ -179,7 +178,7 @@ impl Cache {
     }
 
     /// A finished object: synced, read-only (DVC trusts exactly that mode), under its name.
-    pub(crate) fn finish(&self, temporary: tempfile::TempPath, to: &Path) -> Result<()> {
+    pub(crate) fn finish(&self, temporary: TempPath, to: &Path) -> Result<()> {
         fs_err::File::open(&temporary)?.sync_all()?;
         protect(&temporary)?;
         #[cfg(not(unix))]
@@ -205,19 +204,57 @@ impl Cache {
             fs_err::create_dir_all(parent)?;
         }
         let folder = to.parent().unwrap_or(Path::new("."));
-        let temporary = new_file(folder)?.into_temp_path();
-        let mode = mode_of(&temporary)? | if isexec { 0o100 } else { 0 };
-        fs_err::remove_file(&temporary)?;
         // An executable hard link would change the mode of the object itself.
-        let linked = !isexec && self.links.iter().any(|link| make(*link, &from, &temporary));
-        if !linked {
-            reflink_copy::reflink_or_copy(&from, &temporary)?;
-            writable(&temporary, mode)?;
-        }
+        let linked = if isexec {
+            None
+        } else {
+            self.linked(&from, folder)?
+        };
+        let temporary = match linked {
+            Some(link) => link,
+            None => {
+                let copy = new_file(folder)?;
+                let mode = mode_of(copy.path())? | if isexec { 0o100 } else { 0 };
+                fill(&copy, &from)?;
+                writable(copy.path(), mode)?;
+                copy.into_temp_path()
+            }
+        };
         temporary
             .persist(to)
             .map_err(|error| Error::Io(error.error))
     }
+
+    /// A link to `from` in `folder`, by the first kind that works here; none where copies are wanted.
+    fn linked(&self, from: &Path, folder: &Path) -> Result<Option<TempPath>> {
+        let copies = |link: &Link| matches!(link, Link::Reflink | Link::Copy);
+        if self.links.iter().all(copies) {
+            return Ok(None);
+        }
+        let link = new_file(folder)?.into_temp_path();
+        fs_err::remove_file(&link)?;
+        let made = self.links.iter().any(|kind| make(*kind, from, &link));
+        Ok(made.then_some(link))
+    }
+}
+
+/// Gives a new file the content of `from`, and its very blocks where the disk can share them. Into the file that is there: one
+/// that is removed and made anew costs a file system more than the copy of a small file.
+#[cfg(not(target_os = "macos"))]
+fn fill(new: &NamedTempFile, from: &Path) -> Result<()> {
+    let mut from = fs_err::File::open(from)?.into_file();
+    if reflink_copy::reflink_file(&from, new.as_file()).is_err() {
+        std::io::copy(&mut from, &mut new.as_file())?;
+    }
+    Ok(())
+}
+
+/// There, blocks are only shared by a file that is not there yet.
+#[cfg(target_os = "macos")]
+fn fill(new: &NamedTempFile, from: &Path) -> Result<()> {
+    fs_err::remove_file(new.path())?;
+    reflink_copy::reflink_or_copy(from, new.path())?;
+    Ok(())
 }
 
 /// True when that kind of link could be made; copies are the caller's.

@@ -128,3 +128,33 @@ fn files_in_the_folder_get_the_mode_that_any_new_file_gets() {
     assert_eq!(mode(&ours.root().join("data/a.txt")), mode(&plain));
     assert_eq!(mode(&ours.root().join("data.dvc")), mode(&plain));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_copy_is_the_users_own_and_a_link_is_the_object_where_that_was_asked_for() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ours = project(folder.path());
+    let root = ours.root().to_owned();
+    // MD5 of `a`.
+    let object = root.join(".dvc/cache/files/md5/0c/c175b9c0f1b6a831c399e269772661");
+    let stored = object.metadata().unwrap();
+    std::fs::write(root.join("new"), "").unwrap();
+    let usual = root.join("new").metadata().unwrap().mode();
+    let config = std::fs::read_to_string(root.join(".dvc/config")).unwrap();
+    for kind in ["reflink,copy", "hardlink", "symlink"] {
+        std::fs::remove_dir_all(root.join("data")).unwrap();
+        let text = format!("{config}[cache]\n    type = {kind}\n");
+        std::fs::write(root.join(".dvc/config"), text).unwrap();
+        let project = Project::open(&root).unwrap();
+        checkout(&project, &[], Overwrite::Refuse).unwrap();
+        let file = root.join("data/a.txt");
+        let meta = std::fs::symlink_metadata(&file).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "a", "{kind}");
+        assert_eq!(meta.ino() == stored.ino(), kind == "hardlink", "{kind}");
+        assert_eq!(meta.is_symlink(), kind == "symlink", "{kind}");
+        assert!(kind != "reflink,copy" || meta.mode() == usual, "{meta:?}");
+        let names = std::fs::read_dir(root.join("data")).unwrap().count();
+        assert_eq!(names, 2, "nothing is left beside it");
+    }
+}
