@@ -17,6 +17,7 @@ mod elsewhere;
 mod export;
 #[cfg(unix)]
 mod git_remotes;
+mod google;
 mod hard_use;
 mod hugging_face;
 mod kubernetes;
