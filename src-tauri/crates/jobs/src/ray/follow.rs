@@ -8,6 +8,7 @@ use lapwing_remote::ray::{Job as Seen, Status};
 
 use super::job::{Job, passes};
 use crate::Result;
+use crate::ssh::Memory;
 use crate::state::Outcome;
 
 const TICK: Duration = Duration::from_millis(100);
@@ -36,7 +37,7 @@ enum Ending {
 impl Job<'_> {
     /// Follows it to its end; ends it when somebody wants that, or its time is over.
     pub async fn follow(&self, log_start: u64) -> Result<End> {
-        let mut ending = None;
+        let mut ending = self.known_ending()?;
         let mut rest = POLL;
         let mut read = Instant::now();
         loop {
@@ -51,7 +52,9 @@ impl Job<'_> {
                 Status::Pending => self.say(&waits(&seen)),
                 Status::Running => {
                     let started = self.runs(log_start)?;
-                    ending = ending.or_else(|| self.time_is_over(started));
+                    if ending.is_none() && !self.cancelled() {
+                        ending = self.time_is_over(started)?;
+                    }
                 }
                 Status::Stopped | Status::Succeeded | Status::Failed => {
                     if seen.driver_exit_code.is_some() {
@@ -80,11 +83,29 @@ impl Job<'_> {
         }
     }
 
-    fn time_is_over(&self, started: Timestamp) -> Option<Ending> {
-        let seconds = self.spec.timeout_seconds?;
+    /// Why it was told to end before the connection was cut, or by a supervisor before this one.
+    fn known_ending(&self) -> Result<Option<Ending>> {
+        let late = Memory::of(self.folder)?.timed_out;
+        Ok(match self.spec.timeout_seconds {
+            Some(seconds) if late => Some(Ending::TimedOut { seconds }),
+            Some(_) | None => self.cancelled().then_some(Ending::Cancelled),
+        })
+    }
+
+    fn time_is_over(&self, started: Timestamp) -> Result<Option<Ending>> {
+        let Some(seconds) = self.spec.timeout_seconds else {
+            return Ok(None);
+        };
         let gone = Timestamp::now().millis_since(started);
         let over = i64::try_from(seconds.saturating_mul(1000)).is_ok_and(|limit| gone > limit); // More than time has.
-        over.then_some(Ending::TimedOut { seconds })
+        if !over {
+            return Ok(None);
+        }
+        // Before it is told so: an answer may be lost, and this process may die.
+        let mut memory = Memory::of(self.folder)?;
+        memory.timed_out = true;
+        memory.keep(self.folder)?;
+        Ok(Some(Ending::TimedOut { seconds }))
     }
 
     async fn pause(&self, cancel_counts: bool) {

@@ -27,12 +27,21 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 /// A job that removes a few files is given so long.
 const CLEAN_LIMIT: Duration = Duration::from_secs(60);
 const CLEAN_POLL: Duration = Duration::from_secs(1);
+/// What was sent without an answer has arrived by then, or never will.
+const ARRIVAL: Duration = Duration::from_secs(10);
 /// Of a node, so much as a job that removes a file needs to be put on it.
 const TOUCH: f64 = 0.001;
 
 pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, ray: &RaySpec) -> Result<Outcome> {
     let job = Job::new(folder, spec, ray)?;
-    block_on(job.run())?
+    match block_on(job.run())? {
+        Ok(Outcome::Cancelled) | Err(Error::Cancelled) => {
+            // What may have arrived there is ended there before anybody is told so.
+            block_on(job.withdraw())??;
+            Ok(Outcome::Cancelled)
+        }
+        other => other,
+    }
 }
 
 /// Removes what lies there for a job whose result is written. What cannot be removed stays, and does no harm.
@@ -195,8 +204,55 @@ impl<'a> Job<'a> {
     }
 
     async fn submit(&self, submission: &Submission) -> Result<()> {
+        if self.cancelled() {
+            return Err(Error::Cancelled);
+        }
         self.say(&format!("submitting it to {}", self.cluster.base()));
-        self.unless_cancelled(self.cluster.submit(submission)).await
+        // Whoever cancels it now waits a moment: only the answer says whether it is there.
+        let given_up = async {
+            self.until_cancelled().await;
+            tokio::time::sleep(ARRIVAL).await;
+        };
+        tokio::select! {
+            done = self.cluster.submit(submission) => Ok(done?),
+            () = given_up => Err(Error::Cancelled),
+        }
+    }
+
+    /// Until it has ended there, or is known never to have come: a command that was cancelled must not go on unseen.
+    async fn withdraw(&self) -> Result<()> {
+        let memory = Memory::of(self.folder)?;
+        if memory.log_start.is_none() {
+            return Ok(()); // It was never sent.
+        }
+        let begun = Instant::now();
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.withdrawn().await {
+                Ok(Withdrawn::Ended) => return Ok(()),
+                Ok(Withdrawn::Missing) if memory.submitted || begun.elapsed() > ARRIVAL => {
+                    return Ok(());
+                }
+                Ok(Withdrawn::Missing | Withdrawn::Stopping) => wait = FIRST_WAIT,
+                Err(error) if passes(&error) => {
+                    self.say(&error.to_string());
+                    wait = (wait * 2).min(LAST_WAIT);
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn withdrawn(&self) -> Result<Withdrawn> {
+        match self.cluster.job(&self.id).await? {
+            None => Ok(Withdrawn::Missing),
+            Some(job) if job.status.is_final() => Ok(Withdrawn::Ended),
+            Some(_) => {
+                self.cluster.stop(&self.id).await?;
+                Ok(Withdrawn::Stopping)
+            }
+        }
     }
 
     /// The outputs of everything that ended by itself: a failed training's files are worth as much as they are here.
@@ -307,14 +363,15 @@ impl<'a> Job<'a> {
     where
         Error: From<E>,
     {
-        let cancelled = async {
-            while !self.cancelled() {
-                tokio::time::sleep(POLL).await;
-            }
-        };
         tokio::select! {
             done = work => Ok(done?),
-            () = cancelled => Err(Error::Cancelled),
+            () = self.until_cancelled() => Err(Error::Cancelled),
+        }
+    }
+
+    async fn until_cancelled(&self) {
+        while !self.cancelled() {
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -361,6 +418,14 @@ impl<'a> Job<'a> {
         )?;
         Ok(started)
     }
+}
+
+/// How far a submission that nobody wants any more is.
+enum Withdrawn {
+    Ended,
+    /// The cluster knows none with that id.
+    Missing,
+    Stopping,
 }
 
 /// How long work is tried again.

@@ -16,6 +16,9 @@ pub(crate) struct Memory {
     /// A cluster has said that it has the job: one that it does not know any more is lost.
     #[serde(default)]
     pub submitted: bool,
+    /// Its time was over, and it was told to end.
+    #[serde(default)]
+    pub timed_out: bool,
     /// Ports there that lead to ports here: the command's environment names them.
     #[serde(default)]
     pub tunnels: BTreeMap<u16, u16>,

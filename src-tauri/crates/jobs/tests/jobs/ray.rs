@@ -263,6 +263,52 @@ fn a_job_can_be_cancelled_while_it_waits_and_while_it_runs() {
 }
 
 #[test]
+fn a_job_that_is_cancelled_while_it_is_submitted_does_not_run_unseen() {
+    let bench = Bench::new();
+    std::fs::write(bench.session("slow"), "").unwrap();
+    let spec = bench.there("exec sleep 600", &[], &[]);
+    bench.start(&spec);
+    until("its submission", || {
+        bench.why(&spec).contains("submitting it")
+    });
+    stop(&bench.workspace, &spec.id).unwrap();
+    assert_eq!(bench.ended(&spec), Outcome::Cancelled);
+    // The cluster does not notice that nobody wants it any more.
+    until("the cluster to have it", || bench.session("taken").exists());
+    assert_eq!(bench.left_there(), Vec::<String>::new());
+    let id = format!("lapwing-{}", spec.id);
+    assert!(
+        bench.session("stopped").join(id).exists(),
+        "it was told to end"
+    );
+}
+
+#[test]
+fn a_cut_while_a_job_is_told_to_end_changes_nothing_about_why() {
+    for (limit, outcome) in [
+        (None, Outcome::Cancelled),
+        (Some(1), Outcome::TimedOut { seconds: 1 }),
+    ] {
+        let mut bench = Bench::new();
+        std::fs::write(bench.session("dies"), "").unwrap();
+        let mut spec = bench.there("echo begun; exec sleep 600", &[], &[]);
+        spec.timeout_seconds = limit;
+        bench.start(&spec);
+        std::thread::scope(|scope| {
+            if limit.is_none() {
+                until("its begin", || bench.log(&spec).contains("begun"));
+                let (workspace, id) = (bench.workspace.clone(), spec.id.clone());
+                scope.spawn(move || stop(&workspace, &id).unwrap());
+            }
+            bench.server.wait().unwrap();
+            std::fs::remove_file(bench.session("dies")).unwrap();
+            bench.again();
+        });
+        assert_eq!(bench.ended(&spec), outcome, "{}", bench.log(&spec));
+    }
+}
+
+#[test]
 fn what_keeps_a_job_from_starting_is_said() {
     let bench = Bench::new();
     bench.write("small.csv", "1");

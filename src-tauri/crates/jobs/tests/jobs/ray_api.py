@@ -1,7 +1,8 @@
 """Ray's Jobs API as Ray 2.60 was seen to answer, on loopback: ray_api.py SESSION PORT LIMIT. It runs what is submitted, on this machine.
 
 What it is not: a scheduler, runtime environments, several nodes. All it knows lies in files, so that it can be killed and started
-again as a cluster's head cannot. `SESSION/damage` makes it serve a wrong byte.
+again as a cluster's head cannot. `SESSION/damage` makes it serve a wrong byte, `SESSION/slow` take its time with a submission, and
+`SESSION/dies` die before it answers that it has stopped a job.
 """
 
 import http.server
@@ -10,10 +11,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 import zipfile
 
 SESSION, PORT, LIMIT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+SLOW = 2
 NODE = "faef892edbd41ee5754b359ed6025b25384be99c773c3fa78937e410"
 WAITS = (
     "Job has not started yet. It may be waiting for resources (CPUs, GPUs, memory, custom resources) to become available."
@@ -143,10 +146,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         name = job["submission_id"]
         if os.path.exists(submitted(name)):
             return self.answer(EXISTS.format(name), 500)
+        if os.path.exists(at("slow")):
+            time.sleep(SLOW)
         with open(submitted(name), "w") as file:
             json.dump(job, file)
         if job.get("entrypoint_num_cpus", 0) <= 4 and "no-such" not in str(job.get("runtime_env")):
             start(job)
+        with open(at("taken"), "a") as file:
+            file.write(name + "\n")
         self.answer({"job_id": name, "submission_id": name})
 
     def job(self, name, verb):
@@ -163,6 +170,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 os.killpg(int(pid), signal.SIGTERM)
                 with open(at("exits", name), "w") as file:
                     file.write("143")
+            if os.path.exists(at("dies")):
+                os._exit(1)
             return self.answer({"stopped": True})
         if self.command == "DELETE":
             if seen(job)["status"] in ("PENDING", "RUNNING"):
