@@ -1,10 +1,11 @@
 # Leads a port of a pod's loopback to whoever holds this program's standard input and output.
 #
 #   tunnel.py find         says a free port, and ends
-#   tunnel.py serve PORT   listens there until its input ends
+#   tunnel.py serve PORT   listens there until its input ends, or nobody reads its output
 #
 # Frames, both ways: number of the connection and length (4 bytes each, big-endian), then so many bytes; a length of 0 ends it.
 import os
+import select
 import socket
 import struct
 import sys
@@ -21,7 +22,10 @@ def send(number, data):
     with writing:
         view = memoryview(HEAD.pack(number, len(data)) + data)
         while view:
-            view = view[os.write(1, view) :]
+            try:
+                view = view[os.write(1, view) :]
+            except OSError:
+                os._exit(0)
 
 
 def read(size):
@@ -61,9 +65,18 @@ def hear():
             pass  # Its own reader notices.
 
 
+def watch():
+    """The port is for whoever comes after a cut: it is given back as soon as nobody reads."""
+    output = select.poll()
+    output.register(1, 0)
+    output.poll()
+    os._exit(0)
+
+
 def serve(port):
     listener = socket.create_server(("127.0.0.1", port))
-    threading.Thread(target=hear, daemon=True).start()
+    for work in (hear, watch):
+        threading.Thread(target=work, daemon=True).start()
     number = 0
     while True:
         client, _ = listener.accept()

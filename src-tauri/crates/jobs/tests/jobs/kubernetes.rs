@@ -181,6 +181,25 @@ fn cancel_removes_the_job_with_its_pod() {
 }
 
 #[test]
+fn a_tunnel_gives_its_port_back_when_nobody_reads() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kubernetes/tunnel.py");
+    let mut tunnel = std::process::Command::new("python3")
+        .args([program, "serve", &port.to_string()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("its port", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    drop(tunnel.stdout.take());
+    until("its end", || tunnel.try_wait().unwrap().is_some());
+}
+
+#[test]
 fn an_older_server_is_spoken_to_as_well() {
     let mut bench = Bench::new(Runtime::Process);
     bench.kube.say("fault v4");
