@@ -5,16 +5,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use futures_util::AsyncReadExt as _;
 use k8s_openapi::api::batch::v1::Job as ApiJob;
 use k8s_openapi::api::core::v1::{Event, Pod as ApiPod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 
 use super::cluster::{Connected, bounded};
 use super::pod::{LAST_WORD, cancelled};
 use super::status::{self, Stage};
-use super::{KubernetesSpec, Pod, block_on, failure, manifest};
+use super::{KubernetesSpec, Pod, block_on, failure, manifest, tail};
 use crate::folder::Folder;
 use crate::ssh::{self, Memory};
 use crate::state::{JobState, Outcome, set_why};
@@ -262,22 +261,11 @@ impl<'a> Job<'a> {
         let Some(log_start) = Memory::of(self.folder)?.log_start else {
             return Ok(());
         };
-        let connected = self.connected().await?;
-        let pods: Api<ApiPod> = Api::namespaced(connected.client, &connected.namespace);
-        let how = LogParams {
-            container: Some(manifest::CONTAINER.to_owned()),
-            ..LogParams::default()
-        };
-        let mut log = Box::pin(bounded(&self.kube.cluster, pods.log_stream(pod, &how)).await?);
-        let mut whole = Vec::new();
-        log.read_to_end(&mut whole).await?;
         let mut own = fs_err::OpenOptions::new()
             .append(true)
             .open(self.folder.output())?;
         let known = own.metadata()?.len().saturating_sub(log_start);
-        let known = usize::try_from(known).unwrap_or(usize::MAX);
-        own.write_all(whole.get(known..).unwrap_or_default())?;
-        Ok(())
+        tail::append(&self.kube.cluster, pod, known, &mut own).await
     }
 
     /// What looks like a signal may be the cluster's doing.

@@ -15,6 +15,7 @@ mod manifest;
 mod pod;
 mod spec;
 mod status;
+mod tail;
 mod tunnel;
 
 pub use cluster::Cluster;
