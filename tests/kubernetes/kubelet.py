@@ -1,5 +1,6 @@
 """What a cluster does with objects: makes pods for jobs, gives them to its one node, and really runs their containers: in
 Docker, or where there is none as processes in a folder."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ NODE_LABELS = {"kubernetes.io/hostname": NODE, "disk": "ssd"}
 NODE_CPUS = 64
 TICK = 0.02
 GRACE = 3
+SLOW = 2
 
 
 def quantity(text):
@@ -184,6 +186,8 @@ class Cluster:
         self.runtime = InDocker if runtime == "docker" else AsProcess
         self.containers = {}
         self.faults = set()
+        self.slow = threading.Condition()
+        self.travelling = 0
         self.gone = False
 
     def start(self):
@@ -205,6 +209,24 @@ class Cluster:
                     threading.Thread(target=self.run, args=(pod,), daemon=True).start()
             with self.store.changed:
                 self.store.changed.wait(TICK * 10)
+
+    @contextlib.contextmanager
+    def on_its_way(self):
+        """A request that a slow server has taken, whether its client still waits or not."""
+        with self.slow:
+            self.travelling += 1
+        try:
+            if "slow" in self.faults:
+                time.sleep(SLOW)
+            yield
+        finally:
+            with self.slow:
+                self.travelling -= 1
+                self.slow.notify_all()
+
+    def settle(self):
+        with self.slow:
+            self.slow.wait_for(lambda: self.travelling == 0)
 
     # Jobs
 

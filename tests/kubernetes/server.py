@@ -4,9 +4,9 @@
     server.py FOLDER --runtime docker|process [--token TOKEN] [--tls CERT KEY CA]
 
 It says `PORT` on its first line. On standard input it takes one word or more a line and answers `ok`: `down`, `up` (the server dies
-and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, no-trainer …),
-`deny VERB RESOURCE`, `allow`, `end POD REASON MESSAGE` (OOMKilled, Evicted …), `touch POD FILE`. It ends
-with its standard input, and takes its pods along."""
+and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, slow …),
+`settle` (done when a `slow` server has nothing left to do), `deny VERB RESOURCE`, `allow`, `end POD REASON MESSAGE` (OOMKilled,
+Evicted …), `touch POD FILE`. It ends with its standard input, and takes its pods along."""
 import argparse
 import http.server
 import json
@@ -303,7 +303,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.check_job(obj)
         if "All" in self.query.get("dryRun", []):
             return self.reply(obj, 201)
-        self.reply(self.server.store.create(kind, obj), 201)
+        with self.server.cluster.on_its_way():
+            made = self.server.store.create(kind, obj)
+        self.reply(made, 201)
 
     def check_job(self, job):
         """What a real server would refuse, as far as a mistake of ours could make it."""
@@ -466,6 +468,9 @@ class Control:
 
     def mend(self, name):
         self.cluster.faults.discard(name)
+
+    def settle(self):
+        self.cluster.settle()
 
     def deny(self, verb, resource):
         self.denied.add((verb, resource))

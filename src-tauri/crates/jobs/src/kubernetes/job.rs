@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LAST_WAIT: Duration = Duration::from_secs(30);
 const REMOVE_TRIES: usize = 5;
+/// A request without an answer has arrived by then, or never will.
+const ARRIVAL: Duration = Duration::from_secs(10);
 /// Of what was said about a pod, what is read.
 const MAX_EVENTS: u32 = 200;
 
@@ -95,6 +97,12 @@ enum Placed {
     Ended(Outcome),
 }
 
+enum Removed {
+    Now,
+    /// It was not there.
+    Before,
+}
+
 /// What the cluster knows of a job now.
 struct Seen {
     job: Option<ApiJob>,
@@ -137,14 +145,16 @@ impl<'a> Job<'a> {
             let cancel = self.folder.cancel();
             tokio::select! {
                 // The first time a person waits for the answer: what is wrong is said at once.
-                made = self.make() => made?,
-                () = cancelled(Some(&cancel)) => {
-                    // It may have arrived all the same.
-                    self.remove().await?;
-                    return Err(Error::Cancelled);
-                }
-            }
+                known = self.known() => known?,
+                () = cancelled(Some(&cancel)) => return Err(Error::Cancelled),
+            };
+            // Before it may be there: whoever cancels it has to remove it.
             memory.greeted = true;
+            memory.keep(self.folder)?;
+        }
+        if !memory.submitted && memory.log_start.is_none() {
+            self.make_at_last().await?;
+            memory.submitted = true;
             memory.keep(self.folder)?;
         }
         let mut told = String::new();
@@ -180,6 +190,33 @@ impl<'a> Job<'a> {
         Ok(writeln!(log, "{text}")?)
     }
 
+    async fn known(&self) -> Result<Option<ApiJob>> {
+        bounded(&self.kube.cluster, self.jobs().await?.get_opt(&self.name)).await
+    }
+
+    /// Until the cluster has answered: one that it made and did not say so would wait there for nobody. Who cancels it meanwhile
+    /// waits for the answer, too.
+    async fn make_at_last(&self) -> Result<()> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            if self.folder.cancel().exists() {
+                return Err(Error::Cancelled);
+            }
+            set_why(
+                self.folder,
+                Some(format!("giving it to {}", self.kube.cluster.name())),
+            )?;
+            match self.make().await {
+                Err(error @ Error::ClusterUnreachable { .. }) => {
+                    set_why(self.folder, Some(error.to_string()))?;
+                }
+                answered => return answered,
+            }
+            self.rest(wait).await?;
+            wait = (wait * 2).min(LAST_WAIT);
+        }
+    }
+
     /// One that is there already is ours: its name is our id.
     async fn make(&self) -> Result<()> {
         let cluster = &self.kube.cluster;
@@ -203,7 +240,7 @@ impl<'a> Job<'a> {
 
     async fn look(&self) -> Result<(Stage, Seen)> {
         let cluster = &self.kube.cluster;
-        let job = bounded(cluster, self.jobs().await?.get_opt(&self.name)).await?;
+        let job = self.known().await?;
         let connected = self.connected().await?;
         let pod = self.pod.find(&connected).await?;
         let mut seen = Seen {
@@ -306,32 +343,38 @@ impl<'a> Job<'a> {
             tries += 1;
             match self.try_remove().await {
                 Err(_) if tries < REMOVE_TRIES => tokio::time::sleep(FIRST_WAIT).await,
-                last => return last,
+                last => return last.map(|_| ()),
             }
         }
     }
 
     /// Until it is gone: a command that was cancelled must not go on unseen.
     async fn remove_at_last(&self) -> Result<()> {
+        let answered = Memory::of(self.folder)?.submitted;
+        let begun = Instant::now();
         let mut wait = FIRST_WAIT;
         loop {
             match self.try_remove().await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.passes() => set_why(self.folder, Some(error.to_string()))?,
+                Ok(Removed::Now) => return Ok(()),
+                Ok(Removed::Before) if answered || begun.elapsed() > ARRIVAL => return Ok(()),
+                Ok(Removed::Before) => wait = FIRST_WAIT,
+                Err(error) if error.passes() => {
+                    set_why(self.folder, Some(error.to_string()))?;
+                    wait = (wait * 2).min(LAST_WAIT);
+                }
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LAST_WAIT);
         }
     }
 
     /// Pods go with their Job.
-    async fn try_remove(&self) -> Result<()> {
+    async fn try_remove(&self) -> Result<Removed> {
         let jobs = self.jobs().await?;
         let how = DeleteParams::background();
         match tokio::time::timeout(LAST_WAIT, jobs.delete(&self.name, &how)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(()),
+            Ok(Ok(_)) => Ok(Removed::Now),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(Removed::Before),
             Ok(Err(error)) => Err(failure::of(&self.kube.cluster, &error)),
             Err(_) => Err(failure::unreachable(
                 &self.kube.cluster,

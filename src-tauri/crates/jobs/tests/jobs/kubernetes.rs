@@ -181,6 +181,22 @@ fn cancel_removes_the_job_with_its_pod() {
 }
 
 #[test]
+fn a_job_that_is_cancelled_while_it_is_given_to_the_cluster_does_not_stay_there() {
+    let mut bench = Bench::new(Runtime::Process);
+    bench.kube.say("fault slow");
+    let spec = bench.there("sleep 600", &[], &[]);
+    bench.start(&spec);
+    until("its way there", || {
+        bench.why(&spec).contains("giving it to team")
+    });
+    stop(&bench.workspace, &spec.id).unwrap();
+    assert_eq!(bench.ended(&spec), Outcome::Cancelled);
+    // The cluster does not notice that nobody wants it any more.
+    bench.kube.say("settle");
+    assert_eq!(bench.kube.jobs(), Vec::<String>::new());
+}
+
+#[test]
 fn a_tunnel_gives_its_port_back_when_nobody_reads() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
