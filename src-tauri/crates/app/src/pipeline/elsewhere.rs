@@ -44,6 +44,24 @@ impl Elsewhere {
         self.machine.greet(app)
     }
 
+    /// That what a stage asks of the machine is said and can be had there: before anything is recorded or sent.
+    pub fn check(&self, project: &Project, config: &Config, stage: &Stage) -> Result<(), Report> {
+        let asked = Asked {
+            stage,
+            connection: &self.connection,
+        };
+        let nothing = |host: Host| RemoteSpec::new(host, project.root().to_owned());
+        match &self.machine {
+            Machine::Kubernetes(cluster) => {
+                let remote = nothing(Host::Here { folder: None });
+                pod::spec(&asked, cluster, config, remote).map(|_| ())
+            }
+            Machine::Slurm(host) => self.queued(nothing(host.clone()), stage).map(|_| ()),
+            Machine::Ray(_) => ray::check(&asked),
+            Machine::Ssh(_) | Machine::Docker(_) => Ok(()),
+        }
+    }
+
     /// What the machine calls this one, where it reports over the network and not through the connection.
     pub fn reach(&self) -> Option<String> {
         match self.machine {

@@ -51,6 +51,13 @@ pub(super) fn target(
     }))
 }
 
+/// That what a stage asks for can be understood.
+pub(super) fn check(asked: &Asked<'_>) -> Result<(), Report> {
+    asked.number::<f64>("cpus")?;
+    asked.number::<f64>("gpus")?;
+    asked.number::<u64>("memory_mib").map(|_| ())
+}
+
 /// Takes into the run what a stage's job left as MLflow's files.
 pub(super) fn tracked(app: &App, run_id: &RunId, job: &JobId) -> Result<(), Report> {
     match lapwing_jobs::tracked_files(app.workspace(), job) {

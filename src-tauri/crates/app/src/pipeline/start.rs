@@ -1,6 +1,7 @@
 //! Starting a run, and stopping one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use lapwing_core::{Code, Report, RunId, Timestamp};
 use lapwing_data::Project;
@@ -9,7 +10,7 @@ use lapwing_pipeline::{Action, Assignment, Drafts, Pipeline, Plan, PlanOptions, 
 use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
-use super::elsewhere::Elsewhere;
+use super::elsewhere::{self, Elsewhere};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
@@ -123,11 +124,7 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         }
         None => {}
     }
-    for assignment in &assignments(&input)? {
-        lapwing_pipeline::set_param(project.root(), assignment).reported()?;
-    }
-    let (_, plan) = plan(&project, &input, Drafts::default())?;
-    let stages = stale(&plan);
+    let stages = stale(&settled(app, &project, &input)?);
     if stages.is_empty() {
         return Ok(StartedRun {
             run_id: None,
@@ -162,6 +159,51 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         run_id: Some(run_id),
         stages,
     })
+}
+
+/// What will run. Parameters are changed when every machine is known to have what it is asked for.
+fn settled(app: &App, project: &Project, input: &StartRun) -> Result<Plan, Report> {
+    let assigned = assignments(input)?;
+    let drafts = Drafts::of(project.root(), &assigned).reported()?;
+    let (pipeline, planned) = plan(project, input, drafts)?;
+    check_machines(app, project, input, &pipeline, &planned)?;
+    if assigned.is_empty() {
+        return Ok(planned);
+    }
+    for assignment in &assigned {
+        lapwing_pipeline::set_param(project.root(), assignment).reported()?;
+    }
+    Ok(plan(project, input, Drafts::default())?.1)
+}
+
+/// That every machine that a stage will run on has what the stage asks for: not after an hour, when its turn comes.
+fn check_machines(
+    app: &App,
+    project: &Project,
+    input: &StartRun,
+    pipeline: &Pipeline,
+    plan: &Plan,
+) -> Result<(), Report> {
+    let config = Config::read(project.root())?;
+    let mut machines: BTreeMap<String, Elsewhere> = BTreeMap::new();
+    for step in &plan.steps {
+        if step.action != Action::Run {
+            continue;
+        }
+        let stage = pipeline.stage(&step.stage).reported()?;
+        let Some(name) = input.on.clone().or_else(|| elsewhere::wanted(stage)) else {
+            continue;
+        };
+        let machine = match machines.entry(name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let named = Elsewhere::named(app, project, new.key())?;
+                new.insert(named)
+            }
+        };
+        machine.check(project, &config, stage)?;
+    }
+    Ok(())
 }
 
 fn going_on(run_id: &RunId) -> Report {
