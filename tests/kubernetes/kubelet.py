@@ -8,6 +8,7 @@ import threading
 import time
 
 from store import get, now
+from trainer import Trainer
 from websocket import spawn
 
 NODE = "node-1"
@@ -125,7 +126,13 @@ class InDocker(Container):
 
 
 class AsProcess(Container):
-    """Paths of volumes are those of the folder: nothing is mounted."""
+    """Paths of volumes are those of the folder: nothing is mounted. What is temporary is the container's own, as it is in one."""
+
+    def __init__(self, pod, folder):
+        super().__init__(pod, folder)
+        place = os.path.join(folder, "tmp")
+        os.makedirs(place, exist_ok=True)
+        self.mounts.append((place, "/tmp"))
 
     @staticmethod
     def has_image(image):
@@ -185,6 +192,7 @@ class Cluster:
         self.store, self.folder = store, folder
         self.runtime = InDocker if runtime == "docker" else AsProcess
         self.containers = {}
+        self.trainer = Trainer(self)
         self.faults = set()
         self.slow = threading.Condition()
         self.travelling = 0
@@ -202,6 +210,7 @@ class Cluster:
         while not self.gone:
             for job in self.store.list("jobs")[0]:
                 self.see_job(job)
+            self.trainer.look()
             for pod in self.store.list("pods")[0]:
                 uid = pod["metadata"]["uid"]
                 if uid not in handled:
@@ -319,9 +328,11 @@ class Cluster:
         meta = pod["metadata"]
         return self.store.update("pods", meta["namespace"], meta["name"], change)
 
-    def container_state(self, pod, state, phase, **more):
+    def container_state(self, pod, state, phase, before=(), **more):
+        """`before` are the ends of the same container before it was started again."""
         spec = pod["spec"]["containers"][0]
-        one = {"name": spec["name"], "image": spec["image"], "imageID": "", "ready": "running" in state, "restartCount": 0, "state": state}
+        one = {"name": spec["name"], "image": spec["image"], "imageID": "", "ready": "running" in state, "state": state}
+        one |= {"restartCount": len(before)} | ({"lastState": before[-1]} if before else {})
         return self.status(pod, phase=phase, containerStatuses=[one], **more)
 
     def is_there(self, pod):
@@ -332,7 +343,13 @@ class Cluster:
     def run(self, pod):
         if not self.schedule(pod) or not self.pull(pod):
             return
-        folder = os.path.join(self.folder, pod["metadata"]["uid"])
+        ends = []
+        while self.run_once(pod, ends) and self.is_there(pod):
+            pass
+
+    def run_once(self, pod, before):
+        """True when the container has to be started again."""
+        folder = os.path.join(self.folder, pod["metadata"]["uid"] + "-again" * len(before))
         container = self.runtime(pod, folder)
         self.containers[pod["metadata"]["uid"]] = container
         container.start()
@@ -340,7 +357,7 @@ class Cluster:
             time.sleep(TICK)
         begun = now()
         self.container_state(
-            pod, {"running": {"startedAt": begun}}, "Running", startTime=begun, conditions=[{"type": "Ready", "status": "True"}]
+            pod, {"running": {"startedAt": begun}}, "Running", before, startTime=begun, conditions=[{"type": "Ready", "status": "True"}]
         )
         self.store.event("Pod", pod, "Started", "Started container", "kubelet")
         limit = pod["spec"].get("activeDeadlineSeconds")
@@ -352,7 +369,13 @@ class Cluster:
         clock.cancel()
         reason = "OOMKilled" if container.oom else "Completed" if code == 0 else "Error"
         ended = {"exitCode": code, "reason": reason, "startedAt": begun, "finishedAt": now()}
-        self.container_state(pod, {"terminated": ended}, "Succeeded" if code == 0 else "Failed")
+        evicted = get(self.store.find("pods", pod["metadata"]["namespace"], pod["metadata"]["name"]) or {}, "status.reason")
+        if code and not evicted and pod["spec"].get("restartPolicy") == "OnFailure" and self.is_there(pod):
+            container.discard()
+            before.append({"terminated": ended})
+            return True
+        self.container_state(pod, {"terminated": ended}, "Succeeded" if code == 0 else "Failed", before)
+        return False
 
     def schedule(self, pod):
         """True when the node takes it; else says why not until it is gone."""
@@ -400,8 +423,9 @@ class Cluster:
         return False
 
     def end(self, pod, reason, message):
-        """Ends a running pod from outside, as an eviction does."""
-        self.status(pod, reason=reason, message=message)
+        """Ends a running pod from outside, as an eviction does; of one that ran out of memory only the container ends."""
+        if reason != "OOMKilled" or pod["spec"].get("restartPolicy") != "OnFailure":
+            self.status(pod, reason=reason, message=message)
         container = self.containers.get(pod["metadata"]["uid"])
         if container:
             container.oom = reason == "OOMKilled"

@@ -4,9 +4,8 @@
     server.py FOLDER --runtime docker|process [--token TOKEN] [--tls CERT KEY CA]
 
 It says `PORT` on its first line. On standard input it takes one word or more a line and answers `ok`: `down`, `up` (the server dies
-and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, slow …),
-`settle` (done when a `slow` server has nothing left to do), `deny VERB RESOURCE`, `allow`, `end POD REASON MESSAGE` (OOMKilled,
-Evicted …), `touch POD FILE`. It ends with its standard input, and takes its pods along."""
+and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, slow …), `settle` (done when a `slow` server has nothing left to do), `install trainer` (Kubeflow Trainer's CRDs), `deny VERB RESOURCE`,
+`allow`, `end POD REASON MESSAGE` (OOMKilled, Evicted …), `touch POD FILE`. It ends with its standard input, and takes its pods along."""
 import argparse
 import http.server
 import json
@@ -19,6 +18,7 @@ import threading
 import time
 import urllib.parse
 
+import trainer
 import websocket
 from kubelet import Cluster
 from store import Store, Taken, get, now
@@ -84,7 +84,8 @@ def resources(group):
 
 def groups():
     found = []
-    for group in ("batch/v1", "authorization.k8s.io/v1"):
+    installed = [trainer.VERSION] if trainer.KIND in KINDS else []
+    for group in ["batch/v1", "authorization.k8s.io/v1", *installed]:
         version = {"groupVersion": group, "version": group.split("/")[1]}
         found.append({"name": group.split("/")[0], "versions": [version], "preferredVersion": version})
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
@@ -100,9 +101,10 @@ def discovery(path):
     if path == "/api/v1":
         return resources("v1")
     if path.startswith("/apis/") and path.count("/") == 3:
-        return resources(path.removeprefix("/apis/"))
+        found = resources(path.removeprefix("/apis/"))
+        return found if found["resources"] else None
     if path == "/openapi/v3":
-        names = ["api/v1", "apis/batch/v1"]
+        names = ["api/v1", *("apis/" + one["preferredVersion"]["groupVersion"] for one in groups()["groups"])]
         return {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}"} for name in names}}
     if path.startswith("/openapi/v3/"):
         return schema(path.removeprefix("/openapi/v3/"))
@@ -124,13 +126,16 @@ def schema(name):
 
 def table(kind, items, version):
     """What `kubectl get` prints."""
-    columns = {"jobs": ["Name", "Status", "Completions"], "pods": ["Name", "Ready", "Status"]}.get(kind, ["Name"])
+    known = {"jobs": ["Name", "Status", "Completions"], "pods": ["Name", "Ready", "Status"], trainer.KIND: ["Name", "State"]}
+    columns = known.get(kind, ["Name"])
 
     def cells(obj):
         name, status = obj["metadata"]["name"], obj.get("status", {})
         if kind == "jobs":
             last = [one["type"] for one in status.get("conditions", [])][-1:] or ["Running"]
             return [name, last[0], f"{status.get('succeeded', 0)}/1"]
+        if kind == trainer.KIND:
+            return [name, "".join([one["type"] for one in status.get("conditions", [])][-1:])]
         if kind == "pods":
             one = (status.get("containerStatuses") or [{}])[0]
             inner = next(iter(one.get("state", {}).values()), {})
@@ -301,6 +306,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             obj["metadata"]["namespace"] = namespace
         if kind == "jobs":
             self.check_job(obj)
+        if kind == trainer.KIND and (wrong := trainer.wrong(self.server.store, obj)):
+            raise Refused(*wrong)
         if "All" in self.query.get("dryRun", []):
             return self.reply(obj, 201)
         with self.server.cluster.on_its_way():
@@ -334,6 +341,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         policy = body.get("propagationPolicy") or self.one("propagationPolicy") or "Background"
         if kind == "jobs":
             self.server.cluster.delete_job(obj, policy)
+        elif kind == trainer.KIND:
+            self.server.cluster.trainer.delete(obj)
         elif kind == "pods":
             self.server.cluster.delete_pod(obj)
         else:
@@ -471,6 +480,11 @@ class Control:
 
     def settle(self):
         self.cluster.settle()
+
+    def install(self, name):
+        assert name == "trainer", name
+        KINDS.update(trainer.KINDS)
+        trainer.install(self.store)
 
     def deny(self, verb, resource):
         self.denied.add((verb, resource))

@@ -90,6 +90,18 @@ pub enum Error {
     ClusterSignIn { cluster: String, why: String },
     #[error("the Kubernetes cluster {cluster}: {said}")]
     Cluster { cluster: String, said: String },
+    #[error(
+        "the Kubernetes cluster {cluster} does not have Kubeflow Trainer (no TrainJob in trainer.kubeflow.org/v1alpha1)"
+    )]
+    NoTrainer { cluster: String },
+    #[error("the Kubernetes cluster {cluster} has no {runtime}")]
+    NoRuntime {
+        cluster: String,
+        runtime: String,
+        known: String,
+    },
+    #[error("the {runtime} {why}, and its nodes cannot each be given the command")]
+    UnfitRuntime { runtime: String, why: &'static str },
     #[error("the job's pod on {cluster} does not run any more")]
     NoPod { cluster: String },
     #[error("the path `{0}` cannot travel to another machine")]
@@ -200,6 +212,18 @@ impl Error {
             Self::ClusterSignIn { .. } => Report::new(Code::Missing, "kubernetes.sign_in", text)
                 .hint("install the program that its kubeconfig names, and sign in with it"),
             Self::Cluster { .. } => Report::new(Code::Failed, "kubernetes.refused_job", text),
+            Self::NoTrainer { .. } => Report::new(Code::Missing, "kubernetes.no_trainer", text)
+                .hint("ask its administrator to install Kubeflow Trainer, or leave `trainer` out: then it runs as a plain Job"),
+            Self::NoRuntime { known, .. } => {
+                let hint = if known.is_empty() {
+                    "there is none: Kubeflow Trainer's own are installed separately".to_owned()
+                } else {
+                    format!("there are: {known}")
+                };
+                Report::new(Code::Missing, "kubernetes.no_runtime", text).hint(hint)
+            }
+            Self::UnfitRuntime { .. } => Report::new(Code::Invalid, "kubernetes.unfit_runtime", text)
+                .hint("name one that runs the same command on every node: `torch-distributed`"),
             Self::NoPod { .. } => Report::new(Code::Failed, "kubernetes.no_pod", text),
             Self::BadPath(_) => Report::new(Code::Invalid, "ssh.bad_path", text)
                 .hint("rename it: no line break, and nothing outside of the project"),

@@ -13,18 +13,30 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     root: PathBuf,
+    /// Instead of its own wish to end.
+    ended_by: Option<PathBuf>,
 }
 
 impl Folder {
     pub fn of(workspace: &Workspace, id: &JobId) -> Self {
         Self {
             root: workspace.job(id),
+            ended_by: None,
         }
     }
 
     pub fn at(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            ended_by: None,
+        }
+    }
+
+    /// Its command ends when `wish` is there: it is a part of a job that has more.
+    pub fn ended_by(self, wish: &Path) -> Self {
+        Self {
+            ended_by: Some(wish.to_owned()),
+            ..self
         }
     }
 
@@ -61,7 +73,10 @@ impl Folder {
 
     /// There when somebody wants the job to end.
     pub fn cancel(&self) -> PathBuf {
-        self.root.join("cancel")
+        match &self.ended_by {
+            Some(wish) => wish.clone(),
+            None => self.root.join("cancel"),
+        }
     }
 
     /// The supervisor's lock: `None` when it is held.

@@ -25,7 +25,7 @@ mod supervise;
 
 pub use docker::{DockerHost, RemoteDockerSpec};
 pub use error::{Error, Result};
-pub use kubernetes::{Cluster, KubernetesSpec};
+pub use kubernetes::{Cluster, KubernetesSpec, Trainer};
 pub use log::{LogChunk, log, log_size};
 pub use ray::{RaySpec, tracked_files};
 pub use requirements::lines as requirement_lines;

@@ -45,7 +45,13 @@ impl Elsewhere {
     }
 
     /// That what a stage asks of the machine is said and can be had there: before anything is recorded or sent.
-    pub fn check(&self, project: &Project, config: &Config, stage: &Stage) -> Result<(), Report> {
+    pub fn check(
+        &self,
+        app: &App,
+        project: &Project,
+        config: &Config,
+        stage: &Stage,
+    ) -> Result<(), Report> {
         let asked = Asked {
             stage,
             connection: &self.connection,
@@ -54,7 +60,11 @@ impl Elsewhere {
         match &self.machine {
             Machine::Kubernetes(cluster) => {
                 let remote = nothing(Host::Here { folder: None });
-                pod::spec(&asked, cluster, config, remote).map(|_| ())
+                let spec = pod::spec(&asked, cluster, config, remote)?;
+                match &spec.trainer {
+                    Some(wanted) => app.block_on(cluster.check_trainer(wanted))?.reported(),
+                    None => Ok(()),
+                }
             }
             Machine::Slurm(host) => self.queued(nothing(host.clone()), stage).map(|_| ()),
             Machine::Ray(_) => ray::check(&asked),

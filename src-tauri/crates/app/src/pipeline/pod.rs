@@ -1,15 +1,26 @@
 //! What a stage asks of a Kubernetes cluster, in its `meta: {lapwing: …}` or as options of the remote: `image`, `cpus`,
 //! `memory_mib`, `gpus`, `gpu_resource`, `minutes`, `deadline_minutes`, `keep_minutes`, `node_selector`, `pull_secret`,
-//! `service_account`, `user`, `queue`, `priority_class`.
+//! `service_account`, `user`, `queue`, `priority_class`; and for Kubeflow Trainer `trainer` (a training runtime) and `nodes`.
 
 use std::collections::BTreeMap;
 
 use lapwing_core::{Code, Report};
-use lapwing_jobs::{Cluster, KubernetesSpec, RemoteSpec};
+use lapwing_jobs::{Cluster, KubernetesSpec, RemoteSpec, Trainer};
 use lapwing_pipeline::{Stage, Value};
 
 use super::elsewhere::Asked;
 use crate::config::Config;
+
+/// A TrainJob has no more nodes than this: each of them gets the files from here.
+const MAX_NODES: u32 = 64;
+/// What a TrainJob leaves to its training runtime.
+const OF_RUNTIME: [&str; 5] = [
+    "node_selector",
+    "pull_secret",
+    "service_account",
+    "user",
+    "priority_class",
+];
 
 pub(super) fn spec(
     asked: &Asked<'_>,
@@ -39,8 +50,49 @@ pub(super) fn spec(
         user: asked.text("user"),
         queue: asked.text("queue"),
         priority_class: asked.text("priority_class"),
+        trainer: trainer(asked)?,
         ..KubernetesSpec::new(cluster.clone(), image, remote)
     })
+}
+
+fn trainer(asked: &Asked<'_>) -> Result<Option<Trainer>, Report> {
+    let nodes: Option<u32> = asked.number("nodes")?;
+    let Some(named) = asked.text("trainer").filter(|named| !named.is_empty()) else {
+        return match nodes {
+            Some(nodes) if nodes != 1 => Err(asked.wrong(
+                "nodes",
+                &nodes.to_string(),
+                "only for a `trainer`: a plain Job has one",
+            )),
+            Some(_) | None => Ok(None),
+        };
+    };
+    let wanted = Trainer {
+        nodes: nodes.unwrap_or(1),
+        ..Trainer::named(&named)
+    };
+    if !(1..=MAX_NODES).contains(&wanted.nodes) {
+        let many = wanted.nodes.to_string();
+        return Err(asked.wrong("nodes", &many, "not a number from 1 to 64"));
+    }
+    // Left out in silence, it would run where nobody meant it to.
+    for key in OF_RUNTIME {
+        if let Some(value) = asked.text(key) {
+            return Err(Report::new(
+                Code::Invalid,
+                "run.of_runtime",
+                format!(
+                    "stage `{}` asks for `{key}: {value}`, which a TrainJob takes from its training runtime",
+                    asked.stage.address
+                ),
+            )
+            .hint(format!(
+                "set it in the runtime `{}`, and leave `{key}` out here and at the remote",
+                wanted.runtime
+            )));
+        }
+    }
+    Ok(Some(wanted))
 }
 
 fn no_image(stage: &Stage) -> Report {

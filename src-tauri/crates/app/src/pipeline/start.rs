@@ -201,7 +201,7 @@ fn check_machines(
                 new.insert(named)
             }
         };
-        machine.check(project, &config, stage)?;
+        machine.check(app, project, &config, stage)?;
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ impl Cluster {
         ))
     }
 
-    async fn may(
+    pub(super) async fn may(
         &self,
         connected: &Connected,
         verb: &str,

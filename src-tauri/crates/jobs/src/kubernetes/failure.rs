@@ -17,7 +17,7 @@ pub(super) fn of(cluster: &Cluster, error: &kube::Error) -> Error {
     if let kube::Error::Api(status) = error {
         return match status.code {
             401 => refused(cluster),
-            403 if !status.message.contains("exceeded quota") => Error::ClusterForbids {
+            403 if !is_about_the_job(&status.message) => Error::ClusterForbids {
                 cluster: name(),
                 what: forbidden(&status.message),
             },
@@ -48,6 +48,11 @@ pub(super) fn of(cluster: &Cluster, error: &kube::Error) -> Error {
         },
         None => unreachable(cluster, &chain(error)),
     }
+}
+
+/// What a quota or an admission webhook refuses is wrong with the job, and not with who asks.
+fn is_about_the_job(message: &str) -> bool {
+    message.contains("exceeded quota") || message.contains("denied the request")
 }
 
 fn refused(cluster: &Cluster) -> Error {

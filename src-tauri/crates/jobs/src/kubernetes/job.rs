@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::batch::v1::Job as ApiJob;
 use k8s_openapi::api::core::v1::{Event, Pod as ApiPod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, PostParams};
 
 use super::cluster::{Connected, bounded};
-use super::pod::{LAST_WORD, cancelled};
+use super::pod::{LAST_WORD, Node, cancelled};
 use super::status::{self, Stage};
-use super::{KubernetesSpec, Pod, block_on, failure, manifest, tail};
+use super::{KubernetesSpec, Pod, block_on, failure, manifest, nodes, tail, trainer};
 use crate::folder::Folder;
-use crate::ssh::{self, Memory};
+use crate::ssh::Memory;
 use crate::state::{JobState, Outcome, set_why};
 use crate::{Error, JobSpec, Result};
 
@@ -48,19 +48,21 @@ fn follow(job: &Job<'_>) -> Result<Outcome> {
     let Job {
         folder, spec, kube, ..
     } = job;
-    match block_on(job.place())?? {
-        Placed::Runs => {}
+    let pods = match block_on(job.place())?? {
+        Placed::Runs(pods) => pods,
         Placed::Ended(outcome) => return Ok(outcome),
-    }
+    };
     let mut limited = JobSpec::clone(spec);
     limited.timeout_seconds = manifest::limit_seconds(spec, kube);
-    let remote = kube.remote(&job.name);
-    match ssh::run_job(folder, &limited, &remote, None) {
-        Err(Error::NoPod { .. }) => block_on(job.ended())?,
-        Ok(outcome @ (Outcome::Signalled { .. } | Outcome::NotFetched { .. } | Outcome::Lost)) => {
-            job.explained(outcome)
-        }
-        other => other,
+    let remotes: Vec<_> = pods.iter().map(|pod| kube.remote(pod)).collect();
+    let (at, ended) = nodes::run(folder, &limited, &remotes)?;
+    match (ended, pods.get(at)) {
+        (Err(Error::NoPod { .. }), _) => block_on(job.ended())?,
+        (
+            Ok(outcome @ (Outcome::Signalled { .. } | Outcome::NotFetched { .. } | Outcome::Lost)),
+            Some(pod),
+        ) => job.explained(pod, outcome),
+        (other, _) => other,
     }
 }
 
@@ -89,11 +91,11 @@ struct Job<'a> {
     spec: &'a JobSpec,
     kube: &'a KubernetesSpec,
     name: String,
-    pod: Pod,
 }
 
 enum Placed {
-    Runs,
+    /// In these, one for each node.
+    Runs(Vec<Pod>),
     Ended(Outcome),
 }
 
@@ -106,22 +108,43 @@ enum Removed {
 /// What the cluster knows of a job now.
 struct Seen {
     job: Option<ApiJob>,
+    /// Of several the first that does not run.
     pod: Option<ApiPod>,
-    events: Vec<Event>,
+    container: &'static str,
+    /// Of the pods, when all of them run.
+    uids: Vec<String>,
 }
 
 impl<'a> Job<'a> {
     fn new(folder: &'a Folder, spec: &'a JobSpec, kube: &'a KubernetesSpec) -> Self {
-        let name = manifest::name(spec);
         Self {
-            pod: Pod {
-                cluster: kube.cluster.clone(),
-                job: name.clone(),
-            },
             folder,
             spec,
             kube,
-            name,
+            name: manifest::name(spec),
+        }
+    }
+
+    /// One for each node.
+    fn pods(&self) -> Result<Vec<Pod>> {
+        let Some(trainer) = &self.kube.trainer else {
+            return Ok(vec![self.pod(None)]);
+        };
+        let known = Memory::of(self.folder)?.pods;
+        let nodes = (0..trainer.nodes).map(|rank| Node {
+            rank,
+            uid: usize::try_from(rank)
+                .ok() // More than memory holds: none is known.
+                .and_then(|at| known.get(at).cloned()),
+        });
+        Ok(nodes.map(|node| self.pod(Some(node))).collect())
+    }
+
+    fn pod(&self, node: Option<Node>) -> Pod {
+        Pod {
+            cluster: self.kube.cluster.clone(),
+            job: self.name.clone(),
+            node,
         }
     }
 
@@ -129,9 +152,14 @@ impl<'a> Job<'a> {
         self.kube.cluster.connected().await
     }
 
-    async fn jobs(&self) -> Result<Api<ApiJob>> {
+    async fn jobs(&self) -> Result<Api<DynamicObject>> {
         let connected = self.connected().await?;
-        Ok(Api::namespaced(connected.client, &connected.namespace))
+        let resource = match &self.kube.trainer {
+            Some(_) => trainer::resource(),
+            None => ApiResource::erase::<ApiJob>(&()),
+        };
+        let (client, namespace) = (connected.client, &connected.namespace);
+        Ok(Api::namespaced_with(client, namespace, &resource))
     }
 
     /// Makes the Job unless it was made, and waits until its pod runs.
@@ -145,7 +173,7 @@ impl<'a> Job<'a> {
             let cancel = self.folder.cancel();
             tokio::select! {
                 // The first time a person waits for the answer: what is wrong is said at once.
-                known = self.known() => known?,
+                known = self.greeted() => known?,
                 () = cancelled(Some(&cancel)) => return Err(Error::Cancelled),
             };
             // Before it may be there: whoever cancels it has to remove it.
@@ -161,7 +189,11 @@ impl<'a> Job<'a> {
         loop {
             let stage = self.patiently(|| self.look()).await?;
             match stage {
-                (Stage::Runs, _) => return Ok(Placed::Runs),
+                (Stage::Runs, seen) => {
+                    memory.pods = seen.uids;
+                    memory.keep(self.folder)?;
+                    return Ok(Placed::Runs(self.pods()?));
+                }
                 (Stage::Ended, seen) => return Ok(Placed::Ended(self.last_word(&seen).await?)),
                 (Stage::Never(why, hint), _) => {
                     return Ok(Placed::Ended(Outcome::NotStarted {
@@ -190,8 +222,26 @@ impl<'a> Job<'a> {
         Ok(writeln!(log, "{text}")?)
     }
 
+    async fn greeted(&self) -> Result<()> {
+        if let Some(wanted) = &self.kube.trainer {
+            self.kube.cluster.check_trainer(wanted).await?;
+        }
+        self.known().await.map(|_| ())
+    }
+
     async fn known(&self) -> Result<Option<ApiJob>> {
-        bounded(&self.kube.cluster, self.jobs().await?.get_opt(&self.name)).await
+        let cluster = &self.kube.cluster;
+        let Some(found) = bounded(cluster, self.jobs().await?.get_opt(&self.name)).await? else {
+            return Ok(None);
+        };
+        let read = match &self.kube.trainer {
+            Some(_) => trainer::as_job(found),
+            None => serde_json::to_value(found).and_then(serde_json::from_value),
+        };
+        read.map(Some).map_err(|error| Error::Cluster {
+            cluster: cluster.name().to_owned(),
+            said: format!("what it says about {} cannot be read: {error}", self.name),
+        })
     }
 
     /// Until the cluster has answered: one that it made and did not say so would wait there for nobody. Who cancels it meanwhile
@@ -220,12 +270,14 @@ impl<'a> Job<'a> {
     /// One that is there already is ours: its name is our id.
     async fn make(&self) -> Result<()> {
         let cluster = &self.kube.cluster;
-        let wanted: ApiJob =
-            serde_json::from_value(manifest::job(self.spec, self.kube)?).map_err(|error| {
-                Error::Cluster {
-                    cluster: cluster.name().to_owned(),
-                    said: format!("the job cannot be written down: {error}"),
-                }
+        let wanted = match &self.kube.trainer {
+            Some(trainer) => manifest::train_job(self.spec, self.kube, trainer)?,
+            None => manifest::job(self.spec, self.kube)?,
+        };
+        let wanted: DynamicObject =
+            serde_json::from_value(wanted).map_err(|error| Error::Cluster {
+                cluster: cluster.name().to_owned(),
+                said: format!("the job cannot be written down: {error}"),
             })?;
         let jobs = self.jobs().await?;
         let how = PostParams::default();
@@ -239,32 +291,68 @@ impl<'a> Job<'a> {
     }
 
     async fn look(&self) -> Result<(Stage, Seen)> {
-        let cluster = &self.kube.cluster;
-        let job = self.known().await?;
         let connected = self.connected().await?;
-        let pod = self.pod.find(&connected).await?;
         let mut seen = Seen {
-            job,
-            pod,
-            events: Vec::new(),
+            job: self.known().await?,
+            pod: None,
+            container: manifest::CONTAINER,
+            uids: Vec::new(),
         };
         let Some(job) = &seen.job else {
             return Ok((Stage::Ended, seen));
         };
-        let stage = status::stage(job, seen.pod.as_ref(), &[]);
-        if !matches!(stage, Stage::Waits(_)) {
-            return Ok((stage, seen));
+        let pods = self.pods()?;
+        let all = match pods.first() {
+            Some(pod) => pod.all(&connected).await?,
+            None => Vec::new(),
+        };
+        let mut stage = Stage::Runs;
+        for pod in &pods {
+            let found = pod.pick(&all);
+            stage = match &pod.node {
+                // Another one in its place knows nothing of the command.
+                Some(Node { uid: Some(_), .. }) if found.is_none() => Stage::Ended,
+                Some(_) | None => status::stage(job, found, &[]),
+            };
+            seen.container = pod.container();
+            seen.pod = found.cloned();
+            if stage != Stage::Runs {
+                break;
+            }
+            let uid = found.and_then(|found| found.metadata.uid.clone());
+            seen.uids.push(uid.unwrap_or_default());
         }
-        let about = seen.pod.as_ref().map_or(&job.metadata, |pod| &pod.metadata);
+        if matches!(stage, Stage::Waits(_)) {
+            let events = self.events(&connected, job, seen.pod.as_ref()).await?;
+            stage = status::stage(job, seen.pod.as_ref(), &events);
+        }
+        Ok((stage, seen))
+    }
+
+    /// What was said about what it waits for.
+    async fn events(
+        &self,
+        connected: &Connected,
+        job: &ApiJob,
+        pod: Option<&ApiPod>,
+    ) -> Result<Vec<Event>> {
+        let about = pod.map_or(&job.metadata, |pod| &pod.metadata);
         let uid = about.uid.clone().unwrap_or_default();
-        let said: Api<Event> = Api::namespaced(connected.client, &connected.namespace);
-        let wanted = ListParams::default()
-            .fields(&format!("involvedObject.uid={uid}"))
-            .limit(MAX_EVENTS);
-        seen.events = bounded(cluster, said.list(&wanted)).await?.items;
-        seen.events
-            .sort_by_key(|event| event.last_timestamp.clone());
-        Ok((status::stage(job, seen.pod.as_ref(), &seen.events), seen))
+        let mut about = vec![format!("involvedObject.uid={uid}")];
+        if self.kube.trainer.is_some() && pod.is_none() {
+            let nodes = trainer::job_of_nodes(&self.name);
+            about.push(format!(
+                "involvedObject.kind=Job,involvedObject.name={nodes}"
+            ));
+        }
+        let said: Api<Event> = Api::namespaced(connected.client.clone(), &connected.namespace);
+        let mut all = Vec::new();
+        for about in about {
+            let wanted = ListParams::default().fields(&about).limit(MAX_EVENTS);
+            all.extend(bounded(&self.kube.cluster, said.list(&wanted)).await?.items);
+        }
+        all.sort_by_key(|event| event.last_timestamp.clone());
+        Ok(all)
     }
 
     /// The pod has ended under the command: the rest of its log, and why.
@@ -285,7 +373,7 @@ impl<'a> Job<'a> {
         }
         if let Some(name) = seen.pod.as_ref().and_then(|pod| pod.metadata.name.clone()) {
             // A log that is gone with its pod cannot be had: the outcome counts more.
-            if let Err(error) = self.tail(&name).await {
+            if let Err(error) = self.tail(&name, seen.container).await {
                 tracing::warn!(%error, "the end of the log is missing");
             }
         }
@@ -294,7 +382,7 @@ impl<'a> Job<'a> {
     }
 
     /// The container shows the same bytes as the command's log: those that are here already are passed over.
-    async fn tail(&self, pod: &str) -> Result<()> {
+    async fn tail(&self, pod: &str, container: &str) -> Result<()> {
         let Some(log_start) = Memory::of(self.folder)?.log_start else {
             return Ok(());
         };
@@ -302,17 +390,17 @@ impl<'a> Job<'a> {
             .append(true)
             .open(self.folder.output())?;
         let known = own.metadata()?.len().saturating_sub(log_start);
-        tail::append(&self.kube.cluster, pod, known, &mut own).await
+        tail::append(&self.kube.cluster, (pod, container), known, &mut own).await
     }
 
     /// What looks like a signal may be the cluster's doing.
-    fn explained(&self, own: Outcome) -> Result<Outcome> {
-        if self.ran_out_of_memory() {
+    fn explained(&self, pod: &Pod, own: Outcome) -> Result<Outcome> {
+        if ran_out_of_memory(pod) {
             return Ok(Outcome::OutOfMemory);
         }
         let is_lost = own == Outcome::Lost;
         let time = if is_lost { LAST_WORD } else { Duration::ZERO };
-        if !block_on(self.pod.ends_within(time))? {
+        if !block_on(pod.ends_within(time))? {
             return Ok(own);
         }
         let verdict = block_on(self.ended())??;
@@ -321,20 +409,6 @@ impl<'a> Job<'a> {
             Outcome::Failed { .. } | Outcome::NotFetched { .. } | Outcome::Succeeded
         );
         Ok(if says_less && !is_lost { own } else { verdict })
-    }
-
-    /// The kernel may end the command alone, which then looks like any other signal.
-    fn ran_out_of_memory(&self) -> bool {
-        const COUNTS: &str = "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null; :";
-        let mut said = String::new();
-        let asked = self.pod.call(COUNTS, None, &mut |_| Ok(()), &mut |reader| {
-            Ok(reader.read_to_string(&mut said).map(|_| ())?)
-        });
-        asked.is_ok()
-            && said.lines().any(|line| {
-                line.strip_prefix("oom_kill ")
-                    .is_some_and(|count| count.trim() != "0")
-            })
     }
 
     async fn remove(&self) -> Result<()> {
@@ -406,4 +480,19 @@ impl<'a> Job<'a> {
             () = cancelled(cancel) => Err(Error::Cancelled),
         }
     }
+}
+
+/// The kernel may end the command alone, which then looks like any other signal.
+fn ran_out_of_memory(pod: &Pod) -> bool {
+    const COUNTS: &str =
+        "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null; :";
+    let mut said = String::new();
+    let asked = pod.call(COUNTS, None, &mut |_| Ok(()), &mut |reader| {
+        Ok(reader.read_to_string(&mut said).map(|_| ())?)
+    });
+    asked.is_ok()
+        && said.lines().any(|line| {
+            line.strip_prefix("oom_kill ")
+                .is_some_and(|count| count.trim() != "0")
+        })
 }

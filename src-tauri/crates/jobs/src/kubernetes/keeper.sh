@@ -1,5 +1,6 @@
 # The first process of a job's container: waits for the command, runs it, shows what it prints, and stays until the outputs are
-# fetched. Arguments: the job's id, and how many seconds it stays for somebody who does not come.
+# fetched. Arguments: the job's id, how many seconds it stays for somebody who does not come, and its exit code when nobody sent
+# a command: one that is no failure where it would be started again.
 set -u
 umask 077
 base=$HOME/.cache/lapwing
@@ -27,7 +28,7 @@ await() {
   done
 }
 
-await "$job/go" "$2" || { echo "nobody sent the command"; exit 75; }
+await "$job/go" "$2" || { echo "nobody sent the command"; exit "${3:-75}"; }
 [ -d "$job" ] || exit 0
 read -r limit agent <"$job/go"
 : >>"$job/output.log"

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::KubernetesSpec;
+use super::spec::Trainer;
+use super::{KubernetesSpec, trainer};
 use crate::{Error, JobSpec, Result};
 
 /// Names the Job on its pods.
@@ -10,6 +11,8 @@ pub(super) const LABEL: &str = "lapwing.io/job";
 pub(super) const CONTAINER: &str = "command";
 /// Home of the container: an empty folder that every user of it can write to.
 pub(super) const HOME: &str = "/lapwing";
+/// The same in a pod of a training runtime, which has what its own template gives it.
+const TEMPORARY_HOME: &str = "/tmp/lapwing";
 /// The first process of the container.
 const KEEPER: &str = include_str!("keeper.sh");
 /// Not root: nothing that Lapwing does there needs it.
@@ -38,11 +41,8 @@ pub(super) fn limit_seconds(spec: &JobSpec, kube: &KubernetesSpec) -> Option<u64
 
 pub(super) fn job(spec: &JobSpec, kube: &KubernetesSpec) -> Result<Value> {
     let name = name(spec);
-    let mut labels = json!({LABEL: name, "app.kubernetes.io/managed-by": "lapwing"});
-    if let Some(queue) = &kube.queue {
-        put(&mut labels, "kueue.x-k8s.io/queue-name", json!(queue));
-    }
-    let keep = kube.keep_minutes.unwrap_or(KEEP_MINUTES).saturating_mul(60);
+    let labels = labels(&name, kube);
+    let keep = keep_seconds(kube);
     let mut job = json!({
         "backoffLimit": 0,
         "ttlSecondsAfterFinished": TTL_SECONDS,
@@ -68,6 +68,65 @@ pub(super) fn job(spec: &JobSpec, kube: &KubernetesSpec) -> Result<Value> {
         },
         "spec": job,
     }))
+}
+
+/// The same for Kubeflow Trainer. What a pod may and has beside its container is the runtime's business.
+pub(super) fn train_job(spec: &JobSpec, kube: &KubernetesSpec, wanted: &Trainer) -> Result<Value> {
+    let name = name(spec);
+    // A command never runs twice; and where nobody sent one, there is nothing to try again.
+    let nobody = "0";
+    let mut nodes = json!({
+        "image": kube.image,
+        "command": ["/bin/sh", "-c", KEEPER],
+        "args": ["keeper", spec.id.to_string(), keep_seconds(kube).to_string(), nobody],
+        "env": [{"name": "HOME", "value": TEMPORARY_HOME}],
+        "numNodes": wanted.nodes,
+    });
+    let resources = resources(kube)?;
+    if !resources.is_empty() {
+        put(
+            &mut nodes,
+            "resourcesPerNode",
+            json!({"requests": resources, "limits": resources}),
+        );
+    }
+    let mut job = json!({
+        "runtimeRef": {
+            "apiGroup": trainer::GROUP,
+            "kind": trainer::kind(wanted.scope),
+            "name": wanted.runtime,
+        },
+        "trainer": nodes,
+    });
+    if let Some(minutes) = kube.deadline_minutes {
+        put(
+            &mut job,
+            "activeDeadlineSeconds",
+            json!(minutes.saturating_mul(60)),
+        );
+    }
+    Ok(json!({
+        "apiVersion": trainer::API_VERSION,
+        "kind": "TrainJob",
+        "metadata": {
+            "name": name,
+            "labels": labels(&name, kube),
+            "annotations": {"lapwing.io/title": spec.title},
+        },
+        "spec": job,
+    }))
+}
+
+fn labels(name: &str, kube: &KubernetesSpec) -> Value {
+    let mut labels = json!({LABEL: name, "app.kubernetes.io/managed-by": "lapwing"});
+    if let Some(queue) = &kube.queue {
+        put(&mut labels, "kueue.x-k8s.io/queue-name", json!(queue));
+    }
+    labels
+}
+
+fn keep_seconds(kube: &KubernetesSpec) -> u64 {
+    kube.keep_minutes.unwrap_or(KEEP_MINUTES).saturating_mul(60)
 }
 
 fn pod(spec: &JobSpec, kube: &KubernetesSpec, keep: u64) -> Result<Value> {
@@ -208,6 +267,11 @@ mod tests {
     use crate::{Cluster, Command, Host, RemoteSpec, Target};
 
     fn made(change: impl FnOnce(&mut KubernetesSpec)) -> Result<Value> {
+        let (spec, kube) = asked(change);
+        job(&spec, &kube)
+    }
+
+    fn asked(change: impl FnOnce(&mut KubernetesSpec)) -> (JobSpec, KubernetesSpec) {
         let remote = RemoteSpec::new(Host::Here { folder: None }, PathBuf::from("/p"));
         let mut kube = KubernetesSpec::new(Cluster::default(), "python:3.12".to_owned(), remote);
         change(&mut kube);
@@ -220,7 +284,35 @@ mod tests {
             timeout_seconds: None,
             target: Target::Process,
         };
-        job(&spec, &kube)
+        (spec, kube)
+    }
+
+    #[test]
+    fn a_train_job_says_what_each_node_gets() {
+        let (spec, kube) = asked(|kube| {
+            kube.gpus = Some(2);
+            kube.queue = Some("team".to_owned());
+            kube.trainer = Some(Trainer {
+                nodes: 4,
+                ..Trainer::named("torch-distributed")
+            });
+        });
+        let wanted = kube.trainer.as_ref().expect("set above");
+        let made = train_job(&spec, &kube, wanted).expect("a job");
+        assert_eq!(made["apiVersion"], "trainer.kubeflow.org/v1alpha1");
+        let reference = &made["spec"]["runtimeRef"];
+        assert_eq!(reference["kind"], "ClusterTrainingRuntime");
+        assert_eq!(reference["name"], "torch-distributed");
+        let nodes = &made["spec"]["trainer"];
+        assert_eq!(nodes["numNodes"], 4);
+        assert_eq!(nodes["image"], "python:3.12");
+        assert_eq!(nodes["resourcesPerNode"]["limits"][GPU], "2");
+        let labels = &made["metadata"]["labels"];
+        assert_eq!(labels["kueue.x-k8s.io/queue-name"], "team");
+        assert!(!made.to_string().contains("secret"), "as above");
+        let own = Trainer::named("TrainingRuntime/my-own");
+        assert_eq!(own.scope, crate::kubernetes::RuntimeScope::Namespace);
+        assert_eq!(own.runtime, "my-own");
     }
 
     #[test]

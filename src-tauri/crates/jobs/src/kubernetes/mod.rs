@@ -6,22 +6,27 @@
 //! the pod stays until its outputs are at home, or for as long as it may. What only the cluster knows (why a pod waits, that its
 //! memory ran out, that its node was needed) is asked of the API server.
 //!
+//! Where Kubeflow Trainer is installed, a job can be a `TrainJob` of several nodes instead: each of its pods gets the files and runs
+//! the command, the first one's log is the job's and its outputs come home.
+//!
 //! Start with [`KubernetesSpec`] and [`Cluster::greet`].
 
 mod cluster;
 mod failure;
 mod job;
 mod manifest;
+mod nodes;
 mod pod;
 mod spec;
 mod status;
 mod tail;
+mod trainer;
 mod tunnel;
 
 pub use cluster::Cluster;
 pub(crate) use job::{discard, run_job};
 pub use pod::Pod;
-pub use spec::KubernetesSpec;
+pub use spec::{KubernetesSpec, RuntimeScope, Trainer};
 pub(crate) use tunnel::{Reverse, free_port};
 
 use std::future::Future;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use super::cluster::{Connected, bounded};
-use super::{Cluster, block_on, failure, manifest, runtime, status};
+use super::{Cluster, block_on, failure, manifest, runtime, status, trainer};
 use crate::ssh::{Feed, Take};
 use crate::{Error, Result};
 
@@ -39,6 +39,18 @@ pub struct Pod {
     pub cluster: Cluster,
     /// The name of its Job there.
     pub job: String,
+    /// Of a TrainJob, which of its pods.
+    #[serde(default)]
+    pub node: Option<Node>,
+}
+
+/// A node of a TrainJob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    pub rank: u32,
+    /// Once it has run: another pod in its place knows nothing of the command.
+    #[serde(default)]
+    pub uid: Option<String>,
 }
 
 /// A command that ended, and what it said.
@@ -63,7 +75,8 @@ impl Pod {
         let (to, from) = mpsc::channel(PIECES);
         let exchange = Exchange {
             pod: self.clone(),
-            line: framed(line, size),
+            // Where it starts is the image's business; ssh starts at home.
+            line: format!("cd \"$HOME\" || exit 70; {}", framed(line, size)),
             input: (size > 0).then_some(input),
             cancel: cancel.map(Path::to_owned),
         };
@@ -84,10 +97,36 @@ impl Pod {
 
     /// The pod as the cluster knows it; `None` when there is none (any more).
     pub(super) async fn find(&self, connected: &Connected) -> Result<Option<ApiPod>> {
-        let wanted = ListParams::default().labels(&format!("{}={}", manifest::LABEL, self.job));
+        Ok(self.pick(&self.all(connected).await?).cloned())
+    }
+
+    /// Those of all nodes of its job.
+    pub(super) async fn all(&self, connected: &Connected) -> Result<Vec<ApiPod>> {
+        let selector = match self.node {
+            Some(_) => trainer::selector(&self.job),
+            None => format!("{}={}", manifest::LABEL, self.job),
+        };
         let pods: Api<ApiPod> = Api::namespaced(connected.client.clone(), &connected.namespace);
-        let found = bounded(&self.cluster, pods.list(&wanted)).await?;
-        Ok(found.items.into_iter().next())
+        let wanted = ListParams::default().labels(&selector);
+        Ok(bounded(&self.cluster, pods.list(&wanted)).await?.items)
+    }
+
+    /// Itself among those of its job. The cluster may have made another one in the place of one that failed.
+    pub(super) fn pick<'a>(&self, all: &'a [ApiPod]) -> Option<&'a ApiPod> {
+        let Some(node) = &self.node else {
+            return all.first();
+        };
+        all.iter()
+            .filter(|pod| trainer::rank(pod) == Some(node.rank))
+            .filter(|pod| node.uid.is_none() || pod.metadata.uid == node.uid)
+            .max_by_key(|pod| pod.metadata.creation_timestamp.clone())
+    }
+
+    pub(super) fn container(&self) -> &'static str {
+        match self.node {
+            Some(_) => trainer::CONTAINER,
+            None => manifest::CONTAINER,
+        }
     }
 
     /// An error when the pod does not run.
@@ -107,7 +146,7 @@ impl Pod {
         let connected = self.cluster.connected().await?;
         let pods: Api<ApiPod> = Api::namespaced(connected.client, &connected.namespace);
         let how = AttachParams::default()
-            .container(manifest::CONTAINER)
+            .container(self.container())
             .stdin(stdin)
             .max_stdin_buf_size(BUFFER)
             .max_stdout_buf_size(BUFFER)

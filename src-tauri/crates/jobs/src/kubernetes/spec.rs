@@ -48,6 +48,47 @@ pub struct KubernetesSpec {
     pub queue: Option<String>,
     #[serde(default)]
     pub priority_class: Option<String>,
+    /// Makes it a `TrainJob` of Kubeflow Trainer, on one or more nodes, instead of a plain Job.
+    #[serde(default)]
+    pub trainer: Option<Trainer>,
+}
+
+/// What Kubeflow Trainer is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trainer {
+    /// The name of a training runtime there: `torch-distributed`.
+    pub runtime: String,
+    pub scope: RuntimeScope,
+    /// Each of them runs the command.
+    pub nodes: u32,
+}
+
+/// Whose a training runtime is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuntimeScope {
+    /// A `ClusterTrainingRuntime`.
+    Cluster,
+    /// A `TrainingRuntime` in the job's namespace.
+    Namespace,
+}
+
+impl Trainer {
+    /// On one node, from `torch-distributed` or, for one of the namespace, `TrainingRuntime/my-own`.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        let (scope, runtime) = match text.split_once('/') {
+            Some(("TrainingRuntime", name)) => (RuntimeScope::Namespace, name),
+            Some(("ClusterTrainingRuntime", name)) => (RuntimeScope::Cluster, name),
+            // No name has a slash: the cluster will say that there is none.
+            Some(_) | None => (RuntimeScope::Cluster, text),
+        };
+        Self {
+            runtime: runtime.to_owned(),
+            scope,
+            nodes: 1,
+        }
+    }
 }
 
 impl KubernetesSpec {
@@ -71,17 +112,19 @@ impl KubernetesSpec {
             user: None,
             queue: None,
             priority_class: None,
+            trainer: None,
         }
     }
 
-    /// What travels, to the pod of that job.
-    pub(super) fn remote(&self, job: &str) -> RemoteSpec {
-        RemoteSpec {
-            host: Host::Pod(Pod {
-                cluster: self.cluster.clone(),
-                job: job.to_owned(),
-            }),
+    /// What travels, to that pod. The outputs are those of the first node.
+    pub(super) fn remote(&self, pod: &Pod) -> RemoteSpec {
+        let mut remote = RemoteSpec {
+            host: Host::Pod(pod.clone()),
             ..self.remote.clone()
+        };
+        if pod.node.as_ref().is_some_and(|node| node.rank > 0) {
+            remote.outputs.clear();
         }
+        remote
     }
 }

@@ -1,8 +1,11 @@
 //! What the cluster says about a job and its pod, in words that people understand, with its own word behind.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Event, Pod};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Event, Pod,
+};
 
+use super::{manifest, trainer};
 use crate::state::Outcome;
 
 /// Where a job is.
@@ -17,6 +20,7 @@ pub(super) enum Stage {
 }
 
 const NO_IMAGE: &str = "correct the image's name, or give the remote a `pull_secret` if the registry wants to know who asks";
+const NO_RUNTIME: &str = "name another training runtime with `trainer`";
 const NO_START: &str = "correct the image, or what the job asks of the cluster";
 
 /// Where the job is, by its pod and what was said about both. Events are asked for only while it waits.
@@ -34,7 +38,8 @@ pub(super) fn stage(job: &Job, pod: Option<&Pod>, events: &[Event]) -> Stage {
     {
         return Stage::Waits("the cluster's queue holds it (Suspended)".to_owned());
     }
-    let refused = last(events, "FailedCreate");
+    let refused =
+        last(events, "FailedCreate").or_else(|| last(events, "TrainJobResourcesCreationFailed"));
     match refused {
         Some(said) if said.contains("violates PodSecurity") => Stage::Never(
             format!("the namespace does not allow such a pod: {said}"),
@@ -50,6 +55,9 @@ pub(super) fn stage(job: &Job, pod: Option<&Pod>, events: &[Event]) -> Stage {
 }
 
 fn of_pod(pod: &Pod, events: &[Event]) -> Stage {
+    if was_started_again(pod) {
+        return Stage::Ended;
+    }
     match phase(pod) {
         "Succeeded" | "Failed" => return Stage::Ended,
         "Running" if container(pod).is_some_and(|state| state.running.is_some()) => {
@@ -171,8 +179,19 @@ pub(super) fn outcome(job: Option<&Job>, pod: Option<&Pod>, limit: Option<u64>) 
     if job.is_none() {
         return evicted("its Job was removed there");
     }
+    if let Some((trainer::UNSUPPORTED, message)) = failed(job) {
+        return Outcome::NotStarted {
+            why: message.to_owned(),
+            hint: Some(NO_RUNTIME.to_owned()),
+        };
+    }
     let Some(pod) = pod else {
-        return evicted("its pod was removed there");
+        return match failed(job) {
+            Some((reason, message)) if !message.is_empty() => {
+                evicted(&format!("{message} ({reason})"))
+            }
+            Some(_) | None => evicted("its pod was removed there"),
+        };
     };
     let reason = pod
         .status
@@ -246,6 +265,18 @@ fn has_ended(job: &Job) -> bool {
         .any(|kind| job_condition(Some(job), kind).is_some())
 }
 
+/// Reason and message.
+fn failed(job: Option<&Job>) -> Option<(&str, &str)> {
+    let conditions = job?.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions
+        .iter()
+        .find(|one| one.type_ == "Failed" && one.status == "True")?;
+    Some((
+        found.reason.as_deref().unwrap_or_default(),
+        found.message.as_deref().unwrap_or_default(),
+    ))
+}
+
 /// The reason of a condition that holds.
 fn job_condition<'a>(job: Option<&'a Job>, kind: &str) -> Option<&'a str> {
     let conditions = job?.status.as_ref()?.conditions.as_ref()?;
@@ -273,19 +304,33 @@ fn phase(pod: &Pod) -> &str {
         .unwrap_or_default()
 }
 
+/// A container that was started again knows nothing of the command, which never runs twice: the first one counts.
 fn container(pod: &Pod) -> Option<&ContainerState> {
+    let own = container_status(pod)?;
+    if was_started_again(pod) {
+        own.last_state.as_ref()
+    } else {
+        own.state.as_ref()
+    }
+}
+
+fn was_started_again(pod: &Pod) -> bool {
+    container_status(pod).is_some_and(|own| own.restart_count > 0)
+}
+
+fn container_status(pod: &Pod) -> Option<&ContainerStatus> {
     let all = pod.status.as_ref()?.container_statuses.as_ref()?;
-    all.iter()
-        .find(|one| one.name == super::manifest::CONTAINER)
-        .and_then(|one| one.state.as_ref())
+    all.iter().find(|one| is_ours(&one.name))
+}
+
+fn is_ours(container: &str) -> bool {
+    container == manifest::CONTAINER || container == trainer::CONTAINER
 }
 
 fn image(pod: &Pod) -> &str {
     let spec = pod.spec.as_ref();
-    let first = spec.and_then(|spec| spec.containers.first());
-    first
-        .and_then(|one| one.image.as_deref())
-        .unwrap_or_default()
+    let own = spec.and_then(|spec| spec.containers.iter().find(|one| is_ours(&one.name)));
+    own.and_then(|one| one.image.as_deref()).unwrap_or_default()
 }
 
 /// What was said last with that reason.
@@ -421,6 +466,36 @@ mod tests {
         );
         let gone = outcome(None, None, None).to_string();
         assert!(gone.contains("removed there"), "{gone}");
+    }
+
+    #[test]
+    fn a_container_that_was_started_again_has_ended() {
+        let status = json!({"phase": "Running", "containerStatuses": [{
+            "name": "node", "image": "team/x:1", "imageID": "", "ready": true, "restartCount": 1,
+            "state": {"running": {}},
+            "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+        }]});
+        let again = pod(status);
+        assert!(!runs(&again), "it knows nothing of the command");
+        assert_eq!(stage_of(&again, &[]), "ended");
+        let said = outcome(Some(&Job::default()), Some(&again), None);
+        assert_eq!(said, Outcome::OutOfMemory);
+    }
+
+    #[test]
+    fn a_job_that_failed_without_a_pod_says_why() {
+        let of = |reason: &str| {
+            let failed = json!([{"type": "Failed", "status": "True", "reason": reason, "message": "because"}]);
+            outcome(Some(&job(failed)), None, None).to_string()
+        };
+        insta::assert_snapshot!(
+            of("FailedJobs"),
+            @"the cluster could not go on with it (because (FailedJobs))"
+        );
+        insta::assert_snapshot!(
+            of("TrainingRuntimeNotSupported"),
+            @"could not be started: because (name another training runtime with `trainer`)"
+        );
     }
 
     #[test]

@@ -6,7 +6,6 @@ use kube::Api;
 use kube::api::LogParams;
 
 use super::cluster::{Cluster, bounded};
-use super::manifest;
 use crate::{Result, ssh};
 
 /// Behind what is here already, no more than this is read.
@@ -16,14 +15,14 @@ const PIECE: usize = 64 << 10;
 /// Appends what the container of a pod has said behind its first `known` bytes.
 pub(super) async fn append(
     cluster: &Cluster,
-    pod: &str,
+    (pod, container): (&str, &str),
     known: u64,
     to: &mut impl std::io::Write,
 ) -> Result<()> {
     let connected = cluster.connected().await?;
     let pods: Api<ApiPod> = Api::namespaced(connected.client, &connected.namespace);
     let how = LogParams {
-        container: Some(manifest::CONTAINER.to_owned()),
+        container: Some(container.to_owned()),
         ..LogParams::default()
     };
     let log = bounded(cluster, pods.log_stream(pod, &how)).await?;

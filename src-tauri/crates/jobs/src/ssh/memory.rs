@@ -19,6 +19,9 @@ pub(crate) struct Memory {
     /// Its time was over, and it was told to end.
     #[serde(default)]
     pub timed_out: bool,
+    /// The pods of its nodes, by their uids, once all of them ran.
+    #[serde(default)]
+    pub pods: Vec<String>,
     /// Ports there that lead to ports here: the command's environment names them.
     #[serde(default)]
     pub tunnels: BTreeMap<u16, u16>,

@@ -173,6 +173,10 @@ impl Kube {
         self.names("/apis/batch/v1/namespaces/default/jobs")
     }
 
+    pub fn train_jobs(&self) -> Vec<String> {
+        self.names("/apis/trainer.kubeflow.org/v1alpha1/namespaces/default/trainjobs")
+    }
+
     pub fn pods(&self) -> Vec<String> {
         self.names("/api/v1/namespaces/default/pods")
     }

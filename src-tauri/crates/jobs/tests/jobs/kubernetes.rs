@@ -11,18 +11,18 @@ use lapwing_jobs::{
 use crate::kube::{Kube, Runtime, TOKEN};
 use crate::{ended, shell, supervisor, until};
 
-struct Bench {
-    kube: Kube,
+pub struct Bench {
+    pub kube: Kube,
     folder: tempfile::TempDir,
-    workspace: Workspace,
+    pub workspace: Workspace,
 }
 
 impl Bench {
-    fn new(runtime: Runtime) -> Self {
+    pub fn new(runtime: Runtime) -> Self {
         Self::with(Kube::start(runtime))
     }
 
-    fn with(kube: Kube) -> Self {
+    pub fn with(kube: Kube) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("project")).unwrap();
         let workspace = Workspace::at(folder.path().join("workspace"));
@@ -33,21 +33,21 @@ impl Bench {
         }
     }
 
-    fn project(&self) -> std::path::PathBuf {
+    pub fn project(&self) -> std::path::PathBuf {
         self.folder.path().join("project")
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.project().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn read(&self, name: &str) -> Option<String> {
+    pub fn read(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.project().join(name)).ok()
     }
 
-    fn there(&self, script: &str, files: &[&str], outputs: &[&str]) -> JobSpec {
+    pub fn there(&self, script: &str, files: &[&str], outputs: &[&str]) -> JobSpec {
         let mut spec = shell(script);
         spec.cwd = self.project();
         let remote = RemoteSpec {
@@ -60,36 +60,36 @@ impl Bench {
         spec
     }
 
-    fn start(&self, spec: &JobSpec) {
+    pub fn start(&self, spec: &JobSpec) {
         start(&self.workspace, spec, &supervisor()).unwrap();
     }
 
-    fn ended(&self, spec: &JobSpec) -> Outcome {
+    pub fn ended(&self, spec: &JobSpec) -> Outcome {
         ended(&self.workspace, &spec.id).outcome
     }
 
-    fn log(&self, spec: &JobSpec) -> String {
+    pub fn log(&self, spec: &JobSpec) -> String {
         log(&self.workspace, &spec.id, 0, 1 << 20).unwrap().text
     }
 
-    fn why(&self, spec: &JobSpec) -> String {
+    pub fn why(&self, spec: &JobSpec) -> String {
         let state = state(&self.workspace, &spec.id).unwrap();
         state.why().unwrap_or_default().to_owned()
     }
 
-    fn says(&self, spec: &JobSpec, words: &str) {
+    pub fn says(&self, spec: &JobSpec, words: &str) {
         until(words, || self.log(spec).contains(words));
     }
 
     /// Nothing of it stays in the cluster.
-    fn gone(&self) {
+    pub fn gone(&self) {
         until("the job to go", || {
             self.kube.jobs().is_empty() && self.kube.pods().is_empty()
         });
     }
 }
 
-fn asking(spec: &mut JobSpec, how: impl FnOnce(&mut KubernetesSpec)) {
+pub fn asking(spec: &mut JobSpec, how: impl FnOnce(&mut KubernetesSpec)) {
     let Target::Kubernetes(kube) = &mut spec.target else {
         unreachable!("made above")
     };

@@ -26,6 +26,8 @@ mod ssh;
 mod ssh_python;
 #[cfg(target_os = "linux")]
 mod sshd;
+#[cfg(target_os = "linux")]
+mod trainer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
