@@ -31,6 +31,8 @@ def quantity(text):
 class Container:
     """One container with its log: lines with the time at which they came."""
 
+    pythonless = False
+
     def __init__(self, pod, folder):
         self.pod, self.folder = pod, folder
         self.spec = pod["spec"]["containers"][0]
@@ -145,9 +147,21 @@ class AsProcess(Container):
         return text
 
     def how(self):
-        env = {"PATH": os.environ["PATH"], "LAPWING_TEST_POD": self.pod["metadata"]["uid"]}
+        path = self.without_python() if self.pythonless else os.environ["PATH"]
+        env = {"PATH": path, "LAPWING_TEST_POD": self.pod["metadata"]["uid"]}
         env |= {name: self.inside(value) for name, value in self.env().items()}
         return {"env": env, "cwd": self.inside(self.spec.get("workingDir", "/")), "start_new_session": True}
+
+    def without_python(self):
+        """A folder with every program of this machine but that one."""
+        place = os.path.join(self.folder, "bin")
+        if not os.path.exists(place):
+            os.makedirs(place)
+            for folder in os.environ["PATH"].split(os.pathsep):
+                for name in os.listdir(folder) if os.path.isdir(folder) else []:
+                    if not name.startswith("python") and not os.path.lexists(os.path.join(place, name)):
+                        os.symlink(os.path.join(folder, name), os.path.join(place, name))
+        return place
 
     def start(self):
         self.process = subprocess.Popen(
@@ -352,6 +366,7 @@ class Cluster:
         folder = os.path.join(self.folder, pod["metadata"]["uid"] + "-again" * len(before))
         container = self.runtime(pod, folder)
         self.containers[pod["metadata"]["uid"]] = container
+        container.pythonless = "no-python" in self.faults
         container.start()
         while not container.up():
             time.sleep(TICK)

@@ -4,7 +4,8 @@
     server.py FOLDER --runtime docker|process [--token TOKEN] [--tls CERT KEY CA]
 
 It says `PORT` on its first line. On standard input it takes one word or more a line and answers `ok`: `down`, `up` (the server dies
-and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, slow …), `settle` (done when a `slow` server has nothing left to do), `install trainer` (Kubeflow Trainer's CRDs), `deny VERB RESOURCE`,
+and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, slow, no-python
+…), `settle` (done when a `slow` server has nothing left to do), `install trainer` (Kubeflow Trainer's CRDs), `deny VERB RESOURCE`,
 `allow`, `end POD REASON MESSAGE` (OOMKilled, Evicted …), `touch POD FILE`. It ends with its standard input, and takes its pods along."""
 import argparse
 import http.server
@@ -392,7 +393,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         protocol = next((one for one in spoken if one in offered), None)
         if self.headers.get("Upgrade", "").lower() != "websocket" or protocol is None:
             raise Refused(400, "BadRequest", "an exec needs a WebSocket and v4.channel.k8s.io or v5.channel.k8s.io")
-        process = container.exec(self.query["command"], self.one("stdin") in ("true", "1"))
+        try:
+            process = container.exec(self.query["command"], self.one("stdin") in ("true", "1"))
+        except FileNotFoundError as missing:
+            process = None
+            why = f'exec: "{missing.filename}": executable file not found in $PATH'
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
@@ -400,7 +405,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Sec-WebSocket-Protocol", protocol)
         self.end_headers()
         self.close_connection = True
-        websocket.serve(websocket.Socket(self.rfile, self.wfile), process, lambda: self.server.break_one(self.connection))
+        channels = websocket.Socket(self.rfile, self.wfile)
+        if process is None:
+            return websocket.refuse(channels, why)
+        websocket.serve(channels, process, lambda: self.server.break_one(self.connection))
 
 
 class Server(http.server.ThreadingHTTPServer):

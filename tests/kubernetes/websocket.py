@@ -76,6 +76,13 @@ def status(code):
     }
 
 
+def refuse(socket, why):
+    """When the container has no such program."""
+    said = {"metadata": {}, "status": "Failure", "message": why, "reason": "InternalError", "code": 500}
+    socket.write(bytes([STATUS]) + json.dumps(said).encode())
+    socket.write(struct.pack(">H", 1000), CLOSING)
+
+
 def serve(socket, process, on_end):
     """Joins a process' streams with the channels until one of both ends."""
 

@@ -55,6 +55,16 @@ impl Cluster {
         cluster
     }
 
+    /// A word for the server, which has done it when this returns.
+    fn say(&mut self, words: &str) {
+        writeln!(self.server.stdin.as_mut().unwrap(), "{words}").unwrap();
+        let mut answer = String::new();
+        BufReader::new(self.server.stdout.as_mut().unwrap())
+            .read_line(&mut answer)
+            .unwrap();
+        assert!(answer.starts_with("ok"), "`{words}`: {answer}");
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }
@@ -134,4 +144,37 @@ fn a_pipeline_runs_unchanged_in_pods() {
         said.contains("credentials (401)") && said.contains("hint:"),
         "{said}"
     );
+}
+
+#[test]
+fn a_pipeline_runs_as_train_jobs_and_is_tracked_where_no_server_can_be_reached() {
+    let place = Place::new();
+    let mut cluster = Cluster::start(&place);
+    let folder = project(&place);
+    std::fs::write(folder.join("lapwing.toml"), "[docker]\nimage = \"any\"\n").unwrap();
+    let config = format!("kubeconfig={}", cluster.config().display());
+    let trainer = ["-o", "trainer=torch-distributed", "-o", "nodes=2"];
+    let mut add = vec!["remotes", "add", "nodes", "kube://team", "-o", &config];
+    add.extend(trainer);
+    place.json(&folder, &add);
+
+    let missing = place.run(&folder, &["run", "--on", "nodes"]);
+    let said = told(&missing);
+    assert!(
+        said.contains("does not have Kubeflow Trainer") && said.contains("hint:"),
+        "{said}"
+    );
+    nothing_recorded(&place, &folder);
+    cluster.say("install trainer");
+    cluster.say("fault no-python");
+    let run = place.json(&folder, &["run", "--on", "nodes"]);
+    assert_eq!(run["row"]["status"], "FINISHED", "{run}");
+    assert_eq!(
+        run["row"]["metrics"]["rows"], 2.0,
+        "what the script tracked in files is on the run: {run}"
+    );
+    let jobs = place.json(&folder, &["jobs", "list"]);
+    let first = jobs[0]["id"].as_str().expect("a job");
+    let log = place.text(&folder, &["jobs", "logs", first]);
+    assert!(log.contains("metrics come home as files"), "{log}");
 }

@@ -71,6 +71,11 @@ impl Folder {
         self.root.join("fetched")
     }
 
+    /// What a command tracked in MLflow's files instead of on our server, when it is home.
+    pub fn tracked(&self) -> PathBuf {
+        self.root.join("mlruns")
+    }
+
     /// There when somebody wants the job to end.
     pub fn cancel(&self) -> PathBuf {
         match &self.ended_by {

@@ -53,7 +53,7 @@ fn listed(folder: &Folder) -> PathBuf {
 /// What a command tracked in MLflow's files instead of on our server, when it is home.
 #[must_use]
 pub fn tracked_files(workspace: &Workspace, id: &JobId) -> Option<PathBuf> {
-    let folder = Folder::of(workspace, id).root().join(TRACKED);
+    let folder = Folder::of(workspace, id).tracked();
     folder.is_dir().then_some(folder)
 }
 
@@ -152,7 +152,7 @@ fn settle(job: &Job<'_>, wanted: &BTreeMap<&str, &str>, staging: &Path) -> Resul
     }
     let tracked = staging.join(TRACKED);
     if tracked.is_dir() {
-        let to = job.folder.root().join(TRACKED);
+        let to = job.folder.tracked();
         if to.exists() {
             fs_err::remove_dir_all(&to)?;
         }

@@ -273,6 +273,9 @@ pub(crate) fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
 /// Stands for the working tree in a value. No variable holds a NUL of its own.
 pub(crate) const TREE: &str = "\0tree\0";
 
+/// Stands for the job's own folder, beside the tree.
+pub(crate) const JOB: &str = "\0job\0";
+
 /// Stands for the port of a tunnel, which may be another one on the node where the command runs.
 pub(crate) fn relayed(port: u16) -> String {
     format!("\0{port}\0")
@@ -285,6 +288,7 @@ fn in_tree(value: &str) -> String {
         .map(|(at, part)| match (at % 2, part) {
             (0, text) => quoted(text),
             (_, "tree") => "\"$tree\"".to_owned(),
+            (_, "job") => "\"${tree%/tree}\"".to_owned(),
             (_, port) => format!("\"${{relayed_{port}:-{port}}}\""),
         })
         .collect()

@@ -426,9 +426,41 @@ explain() {
   tail -c 4000 "jobs/$1/wrap.log" 2>/dev/null || :
 }
 
-# `DIGEST  PATH` of every file beneath the paths named on stdin.
+# MLflow's files with run RUN in them, for a command that can reach no server.
+store() {
+  mkdir -p "jobs/$1/mlruns/0" && cd "jobs/$1/mlruns/0" || exit 70
+  place=$(pwd -P)
+  for part in metrics params tags artifacts; do mkdir -p "$2/$part" || exit 70; done
+  cat >meta.yaml <<END || exit 70
+artifact_location: file://$place
+creation_time: 0
+experiment_id: '0'
+last_update_time: 0
+lifecycle_stage: active
+name: Default
+END
+  cat >"$2/meta.yaml" <<END || exit 70
+artifact_uri: file://$place/$2/artifacts
+end_time: null
+entry_point_name: ''
+experiment_id: '0'
+lifecycle_stage: active
+run_id: $2
+run_name: $2
+run_uuid: $2
+source_name: ''
+source_type: 4
+source_version: ''
+start_time: 0
+status: 1
+tags: []
+user_id: ''
+END
+}
+
+# `DIGEST  PATH` of every file beneath the paths named on stdin, in the tree or in another folder of the job.
 outs() {
-  cd "jobs/$1/tree" 2>/dev/null || return 0
+  cd "jobs/$1/${2-tree}" 2>/dev/null || return 0
   while IFS= read -r path; do
     [ ! -e "$path" ] || if command -v sha256sum >/dev/null 2>&1; then
       find "./$path" -type f -exec sha256sum -- {} + || exit 70
@@ -440,7 +472,7 @@ outs() {
 
 # The files named on stdin, as a tar.
 get() {
-  cd "jobs/$1/tree" || exit 70
+  cd "jobs/$1/${2-tree}" || exit 70
   tar -c -f - -T - || exit 70
 }
 

@@ -21,18 +21,25 @@ pub(crate) struct Fetched {
     pub bytes: u64,
 }
 
-/// Brings the files beneath `outputs` home to `root`. `staging` keeps what has arrived until all of it has.
-pub(crate) fn fetch(
-    agent: &Agent,
-    id: &JobId,
-    root: &Path,
-    outputs: &[String],
-    staging: &Path,
-) -> Result<Fetched> {
-    if outputs.is_empty() {
+/// What is brought home.
+pub(crate) struct Wanted<'a> {
+    /// Of the job's folder there: `tree`.
+    pub folder: &'a str,
+    /// Files and folders below it.
+    pub paths: &'a [String],
+    /// Where they go.
+    pub root: &'a Path,
+    /// Keeps what has arrived until all of it has.
+    pub staging: &'a Path,
+}
+
+/// Brings files home.
+pub(crate) fn fetch(agent: &Agent, id: &JobId, all: &Wanted<'_>) -> Result<Fetched> {
+    if all.paths.is_empty() {
         return Ok(Fetched::default());
     }
-    let there = listing(agent, id, outputs)?;
+    let (root, staging) = (all.root, all.staging);
+    let there = listing(agent, id, all)?;
     let changed: BTreeMap<&str, &str> = there
         .iter()
         .filter(|(path, hash)| !is(&root.join(path), hash))
@@ -53,7 +60,7 @@ pub(crate) fn fetch(
             });
         }
         for batch in wanted.chunks(BATCH) {
-            receive(agent, id, batch, staging)?;
+            receive(agent, id, all, batch)?;
         }
     }
     let mut fetched = Fetched::default();
@@ -69,7 +76,8 @@ fn is(place: &Path, hash: &str) -> bool {
     hash_file(place).is_ok_and(|(own, _)| own == hash)
 }
 
-fn listing(agent: &Agent, id: &JobId, outputs: &[String]) -> Result<BTreeMap<String, String>> {
+fn listing(agent: &Agent, id: &JobId, all: &Wanted<'_>) -> Result<BTreeMap<String, String>> {
+    let outputs = all.paths;
     for path in outputs {
         if !is_beneath(path) || path.contains('\n') {
             return Err(Error::BadPath(path.clone()));
@@ -77,7 +85,7 @@ fn listing(agent: &Agent, id: &JobId, outputs: &[String]) -> Result<BTreeMap<Str
     }
     let answer = agent.tell(
         "outs",
-        &[&id.to_string()],
+        &[&id.to_string(), all.folder],
         None,
         (outputs.join("\n") + "\n").as_bytes(),
     )?;
@@ -111,15 +119,15 @@ fn is_beneath(path: &str) -> bool {
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-fn receive(agent: &Agent, id: &JobId, batch: &[&str], staging: &Path) -> Result<()> {
+fn receive(agent: &Agent, id: &JobId, all: &Wanted<'_>, batch: &[&str]) -> Result<()> {
     // In front of a name that begins with a dash, `./` keeps tar from reading an option.
     let list: String = batch.iter().map(|path| format!("./{path}\n")).collect();
     agent.call(
         "get",
-        &[&id.to_string()],
+        &[&id.to_string(), all.folder],
         None,
         &mut super::host::text(list.as_bytes()),
-        &mut |reader| unpack(reader, staging),
+        &mut |reader| unpack(reader, all.staging),
     )
 }
 

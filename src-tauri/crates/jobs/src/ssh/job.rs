@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use lapwing_core::Timestamp;
 
-use super::agent::{self, Agent, Exit, Listen, TREE, Told};
+use super::agent::{self, Agent, Exit, JOB, Listen, TREE, Told};
+use super::fetch::Wanted;
 use super::host::Host;
 use super::memory::Memory;
 use super::tunnel::Keeper;
@@ -26,6 +27,9 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 /// For nodes where a tunnel does not end.
 const RELAY: &str = include_str!("relay.py");
+/// MLflow's files, in the job's folder there.
+const TRACKED: &str = "mlruns";
+const SERVER: &str = "MLFLOW_TRACKING_URI";
 /// Stands for the Python of a container's image, where an environment is named.
 const IMAGE: &str = "image";
 /// A shell's code for a command that a signal ended is this and the signal's number.
@@ -225,11 +229,26 @@ impl Job<'_> {
                 Some(there) => {
                     memory.tunnels.insert(*port, there);
                 }
-                None => self.tell_and_log(
-                    "there is no python3 in the image: nothing there can report while it runs, and the metrics files are read at its end",
-                ),
+                None => self.track_in_files(memory)?,
             }
         }
+        Ok(())
+    }
+
+    /// Without a way to our server.
+    fn track_in_files(&self, memory: &mut Memory) -> Result<()> {
+        let plain = |run: &&String| run.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let Some(run) = self.spec.env.get("MLFLOW_RUN_ID").filter(plain) else {
+            self.tell_and_log("there is no python3 in the image: nothing there can report");
+            return Ok(());
+        };
+        let cancel = self.folder.cancel();
+        self.agent
+            .tell("store", &[&self.id(), run], Some(&cancel), b"")?;
+        memory.tracked_in_files = true;
+        self.tell_and_log(
+            "there is no python3 in the image to report with: metrics come home as files, when the command has ended",
+        );
         Ok(())
     }
 
@@ -239,6 +258,9 @@ impl Job<'_> {
         let there = |name: &String, value: &String| match Path::new(value).strip_prefix(root) {
             Ok(rest) if rest.as_os_str().is_empty() => TREE.to_owned(),
             Ok(rest) => format!("{TREE}/{}", slashes(rest)),
+            Err(_) if memory.tracked_in_files && name == SERVER => {
+                format!("file://{JOB}/{TRACKED}")
+            }
             Err(_) if self.remote.tunnels.contains(name) => {
                 tunnel::moved_with(value, &memory.tunnels, agent::relayed)
             }
@@ -251,13 +273,20 @@ impl Job<'_> {
                 .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
                 && letters.all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
-        self.spec
+        let mut env: BTreeMap<String, String> = self
+            .spec
             .env
             .iter()
             // What no shell can set is of a shell's own (`BASH_FUNC_x%%`).
             .filter(|(name, _)| named(name))
             .map(|(name, value)| (name.clone(), there(name, value)))
-            .collect()
+            .collect();
+        if memory.tracked_in_files {
+            env.remove("MLFLOW_TRACKING_TOKEN");
+            // MLflow asks that this is said since its files get no new features.
+            env.insert("MLFLOW_ALLOW_FILE_STORE".to_owned(), "true".to_owned());
+        }
+        env
     }
 
     /// Starts it unless it was, and follows it to its end.
@@ -362,20 +391,40 @@ impl Job<'_> {
             _ => {}
         }
         let fetched = self.patiently(Until::Cancelled, || {
-            fetch::fetch(
-                &self.agent,
-                &self.spec.id,
-                &self.remote.root,
-                &self.remote.outputs,
-                &self.folder.fetched(),
-            )
+            let outputs = Wanted {
+                folder: "tree",
+                paths: &self.remote.outputs,
+                root: &self.remote.root,
+                staging: &self.folder.fetched(),
+            };
+            fetch::fetch(&self.agent, &self.spec.id, &outputs)?;
+            self.bring_tracked()
         });
         match fetched {
-            Ok(_) => outcome,
+            Ok(()) => outcome,
             Err(error) => Outcome::NotFetched {
                 why: error.to_string(),
             },
         }
+    }
+
+    /// What was tracked in files. Of several nodes it is the first one's, as the outputs are.
+    fn bring_tracked(&self) -> Result<()> {
+        let is_first = match &self.agent.host {
+            Host::Pod(pod) => pod.node.as_ref().is_none_or(|node| node.rank == 0),
+            Host::Ssh(_) | Host::Here { .. } => true,
+        };
+        if !is_first || !Memory::of(self.folder)?.tracked_in_files {
+            return Ok(());
+        }
+        let tracked = Wanted {
+            folder: TRACKED,
+            // The only experiment of a run that reaches no server.
+            paths: &["0".to_owned()],
+            root: &self.folder.tracked(),
+            staging: &self.folder.fetched(),
+        };
+        fetch::fetch(&self.agent, &self.spec.id, &tracked).map(|_| ())
     }
 
     /// Does `work` again for as long as it fails because the host cannot be reached, and says so in the job's state.

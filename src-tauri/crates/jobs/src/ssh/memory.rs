@@ -22,6 +22,9 @@ pub(crate) struct Memory {
     /// The pods of its nodes, by their uids, once all of them ran.
     #[serde(default)]
     pub pods: Vec<String>,
+    /// No server can be reached from there: what is tracked lies in files, beside the tree.
+    #[serde(default)]
+    pub tracked_in_files: bool,
     /// Ports there that lead to ports here: the command's environment names them.
     #[serde(default)]
     pub tunnels: BTreeMap<u16, u16>,

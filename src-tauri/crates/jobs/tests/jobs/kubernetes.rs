@@ -381,6 +381,38 @@ fn a_server_of_this_machine_is_reached_from_a_pod_without_a_network() {
 }
 
 #[test]
+fn a_run_in_an_image_without_python_is_tracked_in_files() {
+    let mut bench = Bench::new(Runtime::Process);
+    bench.kube.say("fault no-python");
+    let run = "0123456789abcdef0123456789abcdef";
+    let mut spec = bench.there(
+        "set -e; [ -z \"$MLFLOW_TRACKING_TOKEN\" ]; [ $MLFLOW_ALLOW_FILE_STORE = true ]; ! command -v python3; \
+         echo '1 0.5 0' > \"${MLFLOW_TRACKING_URI#file://}/0/$MLFLOW_RUN_ID/metrics/loss\"; echo made > out",
+        &[],
+        &["out"],
+    );
+    for (name, value) in [
+        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"),
+        ("MLFLOW_TRACKING_TOKEN", "canary"),
+        ("MLFLOW_RUN_ID", run),
+    ] {
+        spec.env.insert(name.to_owned(), value.to_owned());
+    }
+    asking(&mut spec, |kube| {
+        kube.remote.tunnels = vec!["MLFLOW_TRACKING_URI".to_owned()]
+    });
+    bench.start(&spec);
+    let outcome = bench.ended(&spec);
+    let log = bench.log(&spec);
+    assert_eq!(outcome, Outcome::Succeeded, "{log}");
+    assert!(log.contains("metrics come home as files"), "{log}");
+    assert_eq!(bench.read("out").as_deref(), Some("made\n"));
+    let files = lapwing_jobs::tracked_files(&bench.workspace, &spec.id).unwrap();
+    let loss = std::fs::read_to_string(files.join("0").join(run).join("metrics/loss")).unwrap();
+    assert_eq!(loss, "1 0.5 0\n");
+}
+
+#[test]
 fn an_image_that_has_the_requirements_is_used_as_it_is() {
     let bench = Bench::new(Runtime::Real);
     if bench.kube.image == "any" {
