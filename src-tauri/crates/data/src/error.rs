@@ -75,6 +75,8 @@ pub enum Error {
     },
     #[error("{upstream} has commits that are not here")]
     Behind { upstream: String },
+    #[error("{branch} was changed by another program meanwhile")]
+    Moved { branch: String },
     #[error("{files} changed here and would be overwritten")]
     InTheWay { files: String },
     #[error("{upstream} does not take these commits: {why}")]
@@ -248,6 +250,11 @@ impl Error {
                 Code::Conflict,
                 "git.behind",
                 "nothing was sent; fetch them first: `lapwing projects pull`",
+            ),
+            Self::Moved { .. } => (
+                Code::Conflict,
+                "git.moved",
+                "nothing was changed; pull again",
             ),
             Self::InTheWay { .. } => (
                 Code::Conflict,

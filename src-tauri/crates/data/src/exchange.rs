@@ -157,7 +157,7 @@ impl Project {
         let here = repository.head().ok().and_then(|head| head.target()); // No commit yet: everything is new.
         let data = position.behind > 0 && names_data(&repository, here, there)?;
         if position.behind > 0 {
-            forward(&repository, &side.branch, there)?;
+            forward(&repository, &side.branch, here, there)?;
         }
         Ok(Exchanged {
             commits: position.behind,
@@ -435,8 +435,33 @@ fn push(
     }
 }
 
-/// Moves the branch and the files to a commit that lies ahead of it. Files that were changed here stop it before anything is changed.
-fn forward(repository: &Repository, branch: &str, to: Oid) -> Result<()> {
+/// Moves the branch and the files from a commit, or from none, to one that lies ahead of it. Files that were changed here, and a branch
+/// that has moved meanwhile, stop it before anything is changed: from the look at the branch to its move, git itself keeps others off.
+fn forward(repository: &Repository, branch: &str, from: Option<Oid>, to: Oid) -> Result<()> {
+    let name = format!("refs/heads/{branch}");
+    let moved = || Error::Moved {
+        branch: branch.to_owned(),
+    };
+    let mut change = repository.transaction()?;
+    change.lock_ref(&name).map_err(|error| match error.code() {
+        git2::ErrorCode::Locked => moved(),
+        _ => error.into(),
+    })?;
+    let now = match repository.refname_to_id(&name) {
+        Ok(now) => Some(now),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    if now != from {
+        return Err(moved());
+    }
+    check_out(repository, to)?;
+    change.set_target(&name, to, None, "pull: Fast-forward")?;
+    Ok(change.commit()?)
+}
+
+/// Brings the files to a commit. Those that were changed here stop it before anything is changed.
+fn check_out(repository: &Repository, to: Oid) -> Result<()> {
     let commit = repository.find_commit(to)?;
     let mut in_the_way = Vec::new();
     let mut checkout = CheckoutBuilder::new();
@@ -458,10 +483,7 @@ fn forward(repository: &Repository, branch: &str, to: Oid) -> Result<()> {
         }
         return Err(Error::InTheWay { files });
     }
-    done?;
-    let name = format!("refs/heads/{branch}");
-    repository.reference(&name, to, true, "pull: Fast-forward")?;
-    Ok(())
+    Ok(done?)
 }
 
 /// True when two commits differ in what names data.
@@ -482,7 +504,64 @@ fn names_data(repository: &Repository, from: Option<Oid>, to: Oid) -> Result<boo
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use git2::Repository;
+
+    use super::{forward, shown};
+    use crate::Error;
+
+    #[test]
+    #[expect(
+        clippy::unwrap_used,
+        reason = "a step that fails here is a failed test"
+    )]
+    fn a_branch_that_moves_while_its_remote_is_asked_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init(folder.path()).unwrap();
+        let who = git2::Signature::now("Ada", "ada@example.org").unwrap();
+        let file = folder.path().join("a.txt");
+        let commit = |text: &str, name: Option<&str>, parents: &[git2::Oid]| {
+            let blob = repository.blob(text.as_bytes()).unwrap();
+            let mut tree = repository.treebuilder(None).unwrap();
+            tree.insert("a.txt", blob, 0o100_644).unwrap();
+            let tree = repository.find_tree(tree.write().unwrap()).unwrap();
+            let parents: Vec<_> = parents
+                .iter()
+                .map(|id| repository.find_commit(*id).unwrap())
+                .collect();
+            let parents: Vec<_> = parents.iter().collect();
+            repository
+                .commit(name, &who, &who, text, &tree, &parents)
+                .unwrap()
+        };
+        let head = || repository.head().unwrap().target().unwrap();
+        let branch = repository.find_reference("HEAD").unwrap();
+        let branch = branch.symbolic_target().unwrap().unwrap().to_owned();
+        let branch = branch.strip_prefix("refs/heads/").unwrap();
+
+        let first = commit("first", None, &[]);
+        forward(&repository, branch, None, first).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "first");
+
+        // Another program commits between our look at the branch and its move.
+        let theirs = commit("theirs", None, &[first]);
+        let meanwhile = commit("meanwhile", Some("HEAD"), &[first]);
+        let refused = forward(&repository, branch, Some(first), theirs).unwrap_err();
+        assert!(matches!(refused, Error::Moved { .. }), "{refused}");
+        assert_eq!(head(), meanwhile, "the new commit is still the branch's");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "first");
+
+        // It is about to: git's own lock says so.
+        let lock = repository.path().join(format!("refs/heads/{branch}.lock"));
+        std::fs::write(&lock, "").unwrap();
+        let next = commit("next", None, &[meanwhile]);
+        let refused = forward(&repository, branch, Some(meanwhile), next).unwrap_err();
+        assert!(matches!(refused, Error::Moved { .. }), "{refused}");
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::write(&file, "meanwhile").unwrap();
+        forward(&repository, branch, Some(meanwhile), next).unwrap();
+        assert_eq!(head(), next);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "next");
+    }
 
     #[test]
     fn an_address_is_shown_without_its_password() {
