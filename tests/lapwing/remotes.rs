@@ -167,3 +167,36 @@ fn a_remote_that_cannot_work_is_refused_or_explained() {
         "{said}"
     );
 }
+
+#[test]
+fn storage_with_a_setting_that_cannot_be_honoured_is_not_added() {
+    let place = Place::new();
+    let run = |arguments: &[&str]| {
+        let output = command(&place, arguments).output().unwrap();
+        (output.status.code().unwrap(), all(&output))
+    };
+    assert_eq!(run(&["init"]).0, 0);
+    let config = place.path("home").join(".dvc/config");
+    let before = std::fs::read_to_string(&config).unwrap();
+    for (option, why) in [
+        ("BAD=1", "`bad` cannot be used"),
+        ("region=x\ny", "no setting"),
+        ("use_ssl=perhaps", "neither true nor false"),
+        ("secret_access_key=x", "secret_access_key"),
+    ] {
+        let add = [
+            "remotes",
+            "add",
+            "bucket",
+            "s3://b/c",
+            "--default",
+            "-o",
+            option,
+        ];
+        let (code, said) = run(&add);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(why), "{said}");
+        let after = std::fs::read_to_string(&config).unwrap();
+        assert_eq!(after, before, "nothing of it is kept");
+    }
+}

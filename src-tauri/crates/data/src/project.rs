@@ -128,32 +128,26 @@ impl Project {
             .replace('\\', "/")
     }
 
-    /// Adds a storage remote to `.dvc/config`, or gives it another address; its other settings stay. The address is written
-    /// as it is: a relative path starts from the folder `.dvc`, as for any reader of that file, so callers that take one
-    /// from a command line make it absolute first.
+    /// Adds a storage remote to `.dvc/config`, or gives it another address; settings of it that are not named here stay. The
+    /// address is written as it is: a relative path starts from the folder `.dvc`, as for any reader of that file, so callers
+    /// that take one from a command line make it absolute first.
     ///
     /// # Errors
-    /// When name or address cannot stand in the file, or the file cannot be written.
-    pub fn add_remote(&self, name: &str, url: &str, default: bool) -> Result<()> {
+    /// When name, address or a setting cannot stand in the file, a setting is a secret, or the file cannot be written: then nothing is.
+    pub fn add_remote(
+        &self,
+        name: &str,
+        url: &str,
+        default: bool,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<()> {
         config::check_remote(name, url)?;
-        let path = self.root.join(".dvc/config");
-        let text = fs_err::read_to_string(&path).unwrap_or_default();
-        write_whole(
-            &path,
-            config::with_remote(&text, name, url, default).as_bytes(),
-        )
-    }
-
-    /// Writes settings of a storage remote into `.dvc/config`, in place of those that have the same key there.
-    ///
-    /// # Errors
-    /// When one cannot stand in the file or is a secret, or the file cannot be written.
-    pub fn set_remote(&self, name: &str, settings: &BTreeMap<String, String>) -> Result<()> {
         for (key, value) in settings {
             config::check_setting(key, value)?;
         }
         let path = self.root.join(".dvc/config");
-        let text = fs_err::read_to_string(&path)?;
+        let text = fs_err::read_to_string(&path).unwrap_or_default();
+        let text = config::with_remote(&text, name, url, default);
         let text = settings.iter().fold(text, |text, (key, value)| {
             config::with_setting(&text, name, key, value)
         });

@@ -9,7 +9,7 @@ mod test;
 use std::collections::BTreeMap;
 
 use lapwing_core::{Code, RemoteKind, Report, Timestamp};
-use lapwing_remote::{Client, Credential, Place, Secret, check};
+use lapwing_remote::{Client, Credential, Place, Secret, Settings, Storage, check};
 use lapwing_store::remotes as table;
 
 pub(crate) use machine::Machine;
@@ -163,12 +163,31 @@ fn add_storage(
             "leave them out, then `lapwing remotes login {name}`"
         )));
     }
-    let project = projects::project(project)?;
-    project.add_remote(name, address, default).reported()?;
-    if settings.is_empty() {
-        return Ok(());
+    check_settings(address, settings)?;
+    projects::project(project)?
+        .add_remote(name, address, default, settings)
+        .reported()
+}
+
+/// Refuses what no transfer could honour; whether the storage answers is asked by a test of it.
+fn check_settings(address: &str, settings: &BTreeMap<String, String>) -> Result<(), Report> {
+    let keys: BTreeMap<String, Secret> = settings
+        .iter()
+        .map(|(key, value)| (key.to_ascii_lowercase(), Secret::new(value)))
+        .collect();
+    let given = keys.clone();
+    let asked = Settings::of(address).keys(keys).around(resolve::around());
+    match Storage::open(&asked) {
+        Err(error @ lapwing_remote::Error::Address { .. }) => Err(error.report()),
+        Err(lapwing_remote::Error::Setting { key, why }) if given.contains_key(&key) => {
+            let error = lapwing_remote::Error::Setting { key, why };
+            Err(error.report().hint(
+                "nothing was added; the settings are those of `dvc remote modify` for this kind of storage",
+            ))
+        }
+        // What is around may change, and credentials may come later.
+        Ok(_) | Err(_) => Ok(()),
     }
-    project.set_remote(name, settings).reported()
 }
 
 fn check_name(name: &str) -> Result<(), Report> {

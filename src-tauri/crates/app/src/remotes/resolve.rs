@@ -159,7 +159,7 @@ pub(crate) fn of_data(project: &str, remote: lapwing_data::Remote) -> Connection
 }
 
 /// The user's environment, as programs of the clouds read it.
-fn around() -> Around {
+pub(super) fn around() -> Around {
     Around {
         // Without a home there are no files in it.
         home: home_folder().unwrap_or_default(),

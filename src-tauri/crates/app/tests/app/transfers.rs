@@ -1,5 +1,6 @@
 //! A push that is watched and stopped from elsewhere, as the window does it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +34,12 @@ fn workspace(folder: &Path) -> (App, Value) {
     ask(&app, "data.add", input);
     lapwing_data::Project::open(&project)
         .unwrap()
-        .add_remote("store", &folder.join("store").display().to_string(), true)
+        .add_remote(
+            "store",
+            &folder.join("store").display().to_string(),
+            true,
+            &BTreeMap::new(),
+        )
         .unwrap();
     (app, json!({ "project": project }))
 }

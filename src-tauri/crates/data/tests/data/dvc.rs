@@ -1,5 +1,6 @@
 //! The real `dvc` and this crate agree about the same files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -81,7 +82,8 @@ fn what_one_pushes_the_other_pulls() {
     let ours = project(folder.path(), "ours");
     add(&ours, &["data".into(), "tool.sh".into()], &|_| {}).unwrap();
     let store = folder.path().join("store").display().to_string();
-    ours.add_remote("here", &store, true).unwrap();
+    ours.add_remote("here", &store, true, &BTreeMap::new())
+        .unwrap();
     let ours = Project::open(ours.root()).unwrap();
     let sent = push(&ours, &Transfer::default()).unwrap();
     assert_eq!(sent.files, 6, "four files, their listing and the tool");

@@ -1,5 +1,6 @@
 //! Each output goes to the remote that it names.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use lapwing_data::{Error, Project, Transfer, add, pull, push};
@@ -19,8 +20,12 @@ fn project(folder: &Path) -> Project {
     let project = Project::init(&root).unwrap();
     add(&project, &["one".into(), "two".into()], &|_| {}).unwrap();
     let at = |name: &str| folder.join(name).display().to_string();
-    project.add_remote("main", &at("main"), true).unwrap();
-    project.add_remote("vault", &at("vault"), false).unwrap();
+    project
+        .add_remote("main", &at("main"), true, &BTreeMap::new())
+        .unwrap();
+    project
+        .add_remote("vault", &at("vault"), false, &BTreeMap::new())
+        .unwrap();
     let file = root.join("two.dvc");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{text}  remote: vault\n")).unwrap();
@@ -84,7 +89,8 @@ fn a_remote_keeps_its_other_settings_and_a_bad_name_is_refused() {
         "['remote \"vault\"']\n    jobs = 3\n",
     );
     std::fs::write(&file, text).unwrap();
-    ours.add_remote("vault", "/somewhere/else", false).unwrap();
+    ours.add_remote("vault", "/somewhere/else", false, &BTreeMap::new())
+        .unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.contains("jobs = 3"), "{text}");
     assert!(text.contains("url = /somewhere/else"), "{text}");
@@ -103,8 +109,19 @@ fn a_remote_keeps_its_other_settings_and_a_bad_name_is_refused() {
         ("a", "/x\n[core]"),
     ] {
         assert!(
-            ours.add_remote(name, url, false).is_err(),
+            ours.add_remote(name, url, false, &BTreeMap::new()).is_err(),
             "`{name}` `{url}`"
         );
+    }
+    // One setting that cannot stand there: then the remote does not either.
+    let before = std::fs::read_to_string(&file).unwrap();
+    for (key, value) in [("a b", "x"), ("region", "x\n[core]"), ("password", "x")] {
+        let settings = BTreeMap::from([
+            ("profile".to_owned(), "work".to_owned()),
+            (key.to_owned(), value.to_owned()),
+        ]);
+        let refused = ours.add_remote("bucket", "s3://b", true, &settings);
+        assert!(refused.is_err(), "`{key}`");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before, "`{key}`");
     }
 }
