@@ -113,7 +113,7 @@ fn cells(row: &RemoteRow) -> Vec<String> {
         (false, false) => "only listed",
     };
     vec![
-        row.name.clone(),
+        row.called.clone(),
         row.kind.to_string(),
         row.url.clone(),
         origin.to_owned(),

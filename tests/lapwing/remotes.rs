@@ -168,6 +168,77 @@ fn a_remote_that_cannot_work_is_refused_or_explained() {
     );
 }
 
+/// A project with a bare repository and a folder, both remotes called `origin`.
+fn with_two_origins(place: &Place) {
+    let home = place.path("home");
+    std::fs::create_dir_all(place.path("store")).unwrap();
+    let bare = place.path("bare.git").display().to_string();
+    let store = place.path("store").display().to_string();
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(&home);
+        assert!(git.status().unwrap().success(), "git {arguments:?}");
+    };
+    for arguments in [&["init"][..], &["remotes", "add", "origin", &store]] {
+        let output = command(place, arguments).output().unwrap();
+        assert!(output.status.success(), "{}", all(&output));
+    }
+    git(&["init", "-q", "--bare", &bare]);
+    git(&["remote", "add", "origin", &bare]);
+}
+
+#[test]
+fn a_git_remote_and_a_storage_of_one_name_are_told_apart() {
+    let place = Place::new();
+    with_two_origins(&place);
+    let run = |arguments: &[&str]| {
+        let output = command(&place, arguments).output().unwrap();
+        (output.status.code().unwrap(), all(&output))
+    };
+    let (_, listed) = run(&["remotes", "list"]);
+    assert!(listed.contains("\nstorage:origin "), "{listed}");
+    assert!(listed.contains("\ngit:origin "), "{listed}");
+    for verb in ["test", "remove"] {
+        let (code, said) = run(&["remotes", verb, "origin"]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("names 2 remotes"), "{said}");
+        assert!(said.contains("`storage:origin` or `git:origin`"), "{said}");
+    }
+    let (code, said) = run(&["remotes", "test", "git:origin"]);
+    assert_eq!((code, said.contains("git repository")), (0, true), "{said}");
+    let (code, said) = run(&["remotes", "test", "storage:origin"]);
+    assert_eq!(
+        (code, said.contains("git repository")),
+        (0, false),
+        "{said}"
+    );
+
+    let login = ["remotes", "login", "git:origin", "--user", "ada"];
+    let kept = with_secret(&place, &[&login[..], &["--secret-stdin"]].concat());
+    assert!(kept.status.success(), "{}", all(&kept));
+    let (_, text) = run(&["remotes", "list", "--json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let signed_in = |called: &str| {
+        let row = rows.iter().find(|row| row["called"] == called).unwrap();
+        row["signed_in"].is_string()
+    };
+    assert!(signed_in("git:origin"), "{text}");
+    assert!(!signed_in("storage:origin"), "{text}");
+
+    // Where only a server of models can be meant, the name is enough.
+    let (url, _requests) = refusing();
+    let (code, said) = run(&["remotes", "add", "origin", &url, "--kind", "mlflow"]);
+    assert_eq!(code, 0, "{said}");
+    let (_, said) = run(&["models", "search", "origin"]);
+    assert!(said.contains("wants to know who you are"), "{said}");
+
+    let (code, said) = run(&["remotes", "remove", "storage:origin"]);
+    assert_eq!(code, 0, "{said}");
+    let (_, listed) = run(&["remotes", "list"]);
+    assert!(!listed.contains("storage"), "{listed}");
+    assert!(listed.contains("git:origin "), "{listed}");
+}
+
 #[test]
 fn storage_with_a_setting_that_cannot_be_honoured_is_not_added() {
     let place = Place::new();

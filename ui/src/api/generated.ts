@@ -937,6 +937,8 @@ export type RemoteRef = {
 /**  One named connection. */
 export type RemoteRow = {
 	name: string,
+	/**  What commands take for it: its name, with its kind in front where another one has that name, `git:origin`. */
+	called: string,
 	kind: RemoteKind,
 	url: string,
 	/**  Used where data is pushed and no name is given. */

@@ -4,6 +4,7 @@ import { registries, versionWord } from "./registries";
 
 const row = (name: string, kind: RemoteKind, supported: boolean): RemoteRow => ({
   name,
+  called: name,
   kind,
   supported,
   url: "x",

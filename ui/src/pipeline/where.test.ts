@@ -4,6 +4,7 @@ import { machines } from "./Where";
 
 const row = (name: string, kind: RemoteKind): RemoteRow => ({
   name,
+  called: name,
   kind,
   supported: true,
   url: "x",

@@ -6,6 +6,8 @@ import type {
   LogChunk,
   Overview,
   ProjectDetail,
+  RemoteKind,
+  RemoteRow,
   RunRow,
   StageRow,
   Status,
@@ -792,35 +794,7 @@ export const answers: Answers = {
   "runs.rename": () => ({}),
   "runs.delete": () => ({}),
   "runs.restore": () => ({}),
-  "remotes.list": () => [
-    {
-      name: "store",
-      kind: "storage",
-      url: "/mnt/nas/dvc/flight-delays",
-      default: true,
-      origin: { by: "project" },
-      signed_in: null,
-      supported: true,
-    },
-    {
-      name: "team",
-      kind: "mlflow",
-      url: "https://mlflow.example.org",
-      default: false,
-      origin: { by: "workspace" },
-      signed_in: "the keychain",
-      supported: true,
-    },
-    {
-      name: "gpu-box",
-      kind: "ssh",
-      url: "ssh://gpu-box",
-      default: false,
-      origin: { by: "found", file: "/home/me/.ssh/config" },
-      signed_in: null,
-      supported: true,
-    },
-  ],
+  "remotes.list": remotes,
   "remotes.add": () => ({ kind: "storage", place: null }),
   "remotes.login": () => ({ kind: "mlflow", place: "the keychain" }),
   "remotes.test": ({ name }) =>
@@ -847,3 +821,31 @@ export const answers: Answers = {
   }),
   "remotes.remove": () => ({}),
 };
+
+/** A storage and a git remote share their name, as they often do. */
+function remotes(): RemoteRow[] {
+  const row = (name: string, kind: RemoteKind, url: string, more: Partial<RemoteRow> = {}): RemoteRow => ({
+    name,
+    called: name,
+    kind,
+    url,
+    default: false,
+    origin: { by: "workspace" },
+    signed_in: null,
+    supported: true,
+    ...more,
+  });
+  const project = { origin: { by: "project" } } as const;
+  const rows = [
+    row("store", "storage", "/mnt/nas/dvc/flight-delays", { ...project, default: true }),
+    row("origin", "storage", "s3://flights-of-the-team/dvc", { ...project, called: "storage:origin" }),
+    row("origin", "git", "git@git.example.org:ada/flight-delays.git", { ...project, called: "git:origin" }),
+    row("team", "mlflow", "https://mlflow.example.org", { signed_in: "the keychain" }),
+    row("images", "oci", "https://registry.example.org/team"),
+    row("gpu-box", "ssh", "ssh://gpu-box", { origin: { by: "found", file: "/home/me/.ssh/config" } }),
+  ];
+  if (long) rows.push(row(LONG, "storage", `s3://${LONG}/${LONG}`, project));
+  for (let number = rows.length; amount > 1000 && number < 100; number += 1)
+    rows.push(row(`node-${number}`, "ssh", `ssh://node-${number}.cluster.example.org`));
+  return rows;
+}

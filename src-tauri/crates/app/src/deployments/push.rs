@@ -9,7 +9,7 @@ use lapwing_store::deployments as table;
 use super::{folder, known, manifests, runtime};
 use crate::App;
 use crate::error::Reported as _;
-use crate::remotes::{Connection, connection};
+use crate::remotes::{Connection, connection_for};
 use crate::wire::{PushDeployment, PushedImage};
 
 /// Builds the image of what a deployment serves now, and pushes it. Again, it sends only what the registry does not have.
@@ -18,7 +18,9 @@ use crate::wire::{PushDeployment, PushedImage};
 /// When there is no such deployment or registry, Docker is not reachable, or the registry refuses.
 pub fn push(app: &App, input: PushDeployment) -> Result<PushedImage, Report> {
     let deployment = known(app, &input.name)?;
-    let to = connection(app, input.project.as_deref(), &input.remote)?;
+    let to = connection_for(app, input.project.as_deref(), &input.remote, |kind| {
+        kind == RemoteKind::Oci
+    })?;
     let image = address(&to, &deployment, input.repository.as_deref())?;
     app.block_on(docker::ping())?.reported()?;
     let base = docker::default_base();

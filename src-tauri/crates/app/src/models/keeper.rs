@@ -25,6 +25,14 @@ pub(super) enum Keeper {
     HuggingFace(Box<Hub>),
 }
 
+/// Whether models are kept at remotes of that kind.
+pub(super) fn keeps_models(kind: RemoteKind) -> bool {
+    matches!(
+        kind,
+        RemoteKind::Mlflow | RemoteKind::Oci | RemoteKind::HuggingFace
+    )
+}
+
 /// What became of a push.
 pub(super) struct Sent {
     /// The model, as the registry calls it.

@@ -276,14 +276,14 @@ pub(crate) fn elsewhere(
     let Some(address) = address::parse(text) else {
         return Ok(None);
     };
-    remotes::connection(app, project, &address.remote)?;
+    remotes::connection_for(app, project, &address.remote, keeper::keeps_models)?;
     Ok(Some(text.to_owned()))
 }
 
 /// The version that an alias names at a remote now: what tells that it has moved.
 pub(crate) fn behind(app: &App, project: Option<&str>, alias: &str) -> Result<Behind, Report> {
     let wanted = address::wanted(alias)?;
-    let remote = remotes::connection(app, project, &wanted.remote)?;
+    let remote = remotes::connection_for(app, project, &wanted.remote, keeper::keeps_models)?;
     let keeper = keeper::Keeper::of(app, &remote)?;
     let there = app
         .block_on(keeper.find(&wanted.name, &wanted.which))?

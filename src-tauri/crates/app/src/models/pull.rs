@@ -8,10 +8,10 @@ use lapwing_remote::{Error, digest};
 use lapwing_tracking::ImportedVersion;
 
 use super::address;
-use super::keeper::{Identity, Keeper, There};
+use super::keeper::{Identity, Keeper, There, keeps_models};
 use super::package::{DIGEST, ORIGIN};
 use crate::error::Reported as _;
-use crate::remotes::connection;
+use crate::remotes::connection_for;
 use crate::wire::{PullModel, Pulled, RemoteModelRow, SearchRemoteModels};
 use crate::{App, file};
 
@@ -20,7 +20,7 @@ use crate::{App, file};
 /// # Errors
 /// When there is no such remote, or the registry refuses.
 pub fn search(app: &App, input: SearchRemoteModels) -> Result<Vec<RemoteModelRow>, Report> {
-    let from = connection(app, input.project.as_deref(), &input.remote)?;
+    let from = connection_for(app, input.project.as_deref(), &input.remote, keeps_models)?;
     let keeper = Keeper::of(app, &from)?;
     app.block_on(keeper.search(&from.name, &input.text))?
         .reported()
@@ -32,7 +32,7 @@ pub fn search(app: &App, input: SearchRemoteModels) -> Result<Vec<RemoteModelRow
 /// When there is no such remote or version, the registry refuses, or a file arrives damaged.
 pub fn pull(app: &App, input: PullModel) -> Result<Pulled, Report> {
     let wanted = address::wanted(&input.address)?;
-    let from = connection(app, input.project.as_deref(), &wanted.remote)?;
+    let from = connection_for(app, input.project.as_deref(), &wanted.remote, keeps_models)?;
     let keeper = Keeper::of(app, &from)?;
     let there = app
         .block_on(keeper.find(&wanted.name, &wanted.which))?

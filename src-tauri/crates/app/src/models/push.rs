@@ -3,11 +3,11 @@
 use lapwing_core::Report;
 use lapwing_remote::mlflow::Which;
 
-use super::keeper::{Keeper, Sent, There};
+use super::keeper::{Keeper, Sent, There, keeps_models};
 use super::package::{ORIGIN, Package, package};
 use crate::App;
 use crate::error::Reported as _;
-use crate::remotes::connection;
+use crate::remotes::connection_for;
 use crate::wire::{Count, PushModel, Pushed};
 
 /// Pushes a version; one with the same files that is there already stays the only one.
@@ -15,7 +15,7 @@ use crate::wire::{Count, PushModel, Pushed};
 /// # Errors
 /// When there is no such version or remote, or the registry refuses.
 pub fn push(app: &App, input: PushModel) -> Result<Pushed, Report> {
-    let to = connection(app, input.project.as_deref(), &input.remote)?;
+    let to = connection_for(app, input.project.as_deref(), &input.remote, keeps_models)?;
     let keeper = Keeper::of(app, &to)?;
     let package = package(app, &input.model)?;
     let name = input.name.unwrap_or_else(|| package.version.name.clone());

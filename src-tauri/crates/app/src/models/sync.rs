@@ -13,7 +13,7 @@ use lapwing_tracking::{Run, RunStatus, Search};
 use super::package::{ARTIFACTS, RUN, Travelling};
 use super::{mlflow, pull, push};
 use crate::error::Reported as _;
-use crate::remotes::connection;
+use crate::remotes::connection_for;
 use crate::wire::{PullModel, PushModel, SyncRemote, Synced};
 use crate::{App, file, projects};
 
@@ -24,7 +24,9 @@ const PAGE: u32 = 1000;
 /// # Errors
 /// When there is no such remote, it is no MLflow server, or one of the sides cannot be read or written.
 pub fn sync(app: &App, input: SyncRemote) -> Result<Synced, Report> {
-    let with = connection(app, input.project.as_deref(), &input.name)?;
+    let with = connection_for(app, input.project.as_deref(), &input.name, |kind| {
+        kind == RemoteKind::Mlflow
+    })?;
     if with.kind != RemoteKind::Mlflow {
         return Err(Report::new(
             Code::Invalid,

@@ -13,7 +13,7 @@ use lapwing_pipeline::{Pipeline, Stage};
 use super::{pod, ray};
 use crate::config::Config;
 use crate::error::Reported as _;
-use crate::remotes::{Connection, Machine, connection};
+use crate::remotes::{Connection, Machine, connection_for};
 use crate::wire::UploadsOf;
 use crate::{App, projects};
 
@@ -31,7 +31,7 @@ impl Elsewhere {
     /// The machine of that name.
     pub fn named(app: &App, project: &Project, name: &str) -> Result<Self, Report> {
         let root = project.root().display().to_string();
-        let connection = connection(app, Some(&root), name)?;
+        let connection = connection_for(app, Some(&root), name, Machine::is)?;
         let machine = connection.machine(app)?;
         Ok(Self {
             connection,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 use super::export::{Asked, made};
 use crate::App;
 use crate::error::Reported as _;
-use crate::remotes::connection;
+use crate::remotes::connection_for;
 use crate::wire::{Engine, ExportPipeline};
 
 const POLL: Duration = Duration::from_secs(2);
@@ -61,7 +61,9 @@ enum Reached {
 pub fn trigger(app: &App, input: Trigger) -> Result<Started, Report> {
     let engine = input.export.engine;
     let project = input.export.project.clone();
-    let found = connection(app, Some(&project), &input.remote)?;
+    let found = connection_for(app, Some(&project), &input.remote, |kind| {
+        matches!(kind, RemoteKind::Airflow | RemoteKind::Kubeflow)
+    })?;
     let wanted = match engine {
         Engine::Airflow => RemoteKind::Airflow,
         Engine::Kubeflow => RemoteKind::Kubeflow,

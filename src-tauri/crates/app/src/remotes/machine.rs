@@ -134,6 +134,18 @@ impl Connection {
 }
 
 impl Machine {
+    /// Whether commands run at remotes of that kind.
+    pub fn is(kind: RemoteKind) -> bool {
+        matches!(
+            kind,
+            RemoteKind::Ssh
+                | RemoteKind::Slurm
+                | RemoteKind::Docker
+                | RemoteKind::Ray
+                | RemoteKind::Kubernetes
+        )
+    }
+
     /// Connects, and says what answers: `Linux x86_64, uv 0.9`.
     ///
     /// # Errors

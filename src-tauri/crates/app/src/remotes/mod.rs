@@ -13,7 +13,9 @@ use lapwing_remote::{Client, Credential, Place, Secret, Settings, Storage, check
 use lapwing_store::remotes as table;
 
 pub(crate) use machine::Machine;
-pub(crate) use resolve::{Connection, connection, hugging_face_cache, of_data, of_git};
+pub(crate) use resolve::{
+    Connection, connection, connection_for, hugging_face_cache, of_data, of_git,
+};
 
 use crate::error::Reported as _;
 use crate::wire::{
@@ -53,9 +55,12 @@ const SPEAKING_HTTP: [RemoteKind; 6] = [
 /// When the folder is no project, or the workspace cannot be read.
 pub fn list(app: &App, input: RemotesOf) -> Result<Vec<RemoteRow>, Report> {
     let all = resolve::all(app, input.project.as_deref())?;
+    let called = resolve::called(&all);
     all.into_iter()
-        .map(|connection| {
+        .zip(called)
+        .map(|(connection, called)| {
             Ok(RemoteRow {
+                called,
                 signed_in: resolve::credential(app, &connection)?.map(|known| known.place),
                 supported: USEFUL.contains(&connection.kind) && supported(&connection),
                 name: connection.name,
@@ -124,7 +129,8 @@ pub fn add(app: &App, input: AddRemote) -> Result<RemoteAdded, Report> {
     }
     let place = match given {
         Some(credential) => {
-            let found = connection(app, input.project.as_deref(), &input.name)?;
+            let called = format!("{kind}:{}", input.name);
+            let found = connection(app, input.project.as_deref(), &called)?;
             Some(keep(app, &found, &credential)?)
         }
         None => None,

@@ -46,6 +46,11 @@ impl Connection {
         )
     }
 
+    /// `git:origin`: what tells it from one of another kind with that name.
+    fn kind_and_name(&self) -> String {
+        format!("{}:{}", self.kind, self.name)
+    }
+
     /// The project that names it, where one does.
     pub fn project(&self) -> Option<&str> {
         self.project.as_deref()
@@ -187,33 +192,82 @@ fn found() -> Result<Vec<Connection>, Report> {
         .collect())
 }
 
-/// The connection of that name.
+/// What each is called, so that no two are called the same: its name, with its kind in front where another one has that name.
+pub(super) fn called(all: &[Connection]) -> Vec<String> {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in all {
+        *times.entry(&one.name).or_default() += 1;
+    }
+    all.iter()
+        .map(|one| match times.get(one.name.as_str()) {
+            Some(&times) if times > 1 => one.kind_and_name(),
+            Some(_) | None => one.name.clone(),
+        })
+        .collect()
+}
+
+/// The connection of that name; of that kind, where it says one: `git:origin`.
 ///
 /// # Errors
-/// When there is none: the answer names those that there are.
+/// When there is none, or more than one: the answer names those that there are.
 pub(crate) fn connection(
     app: &App,
     project: Option<&str>,
     name: &str,
 ) -> Result<Connection, Report> {
+    connection_for(app, project, name, |_| true)
+}
+
+/// As [`connection`]; where several have the name, only those of a kind that fits count.
+///
+/// # Errors
+/// As [`connection`].
+pub(crate) fn connection_for(
+    app: &App,
+    project: Option<&str>,
+    name: &str,
+    fits: fn(RemoteKind) -> bool,
+) -> Result<Connection, Report> {
     let all = all(app, project)?;
-    let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
-    let hint = if names.is_empty() {
+    let named: Vec<&Connection> = all
+        .iter()
+        .filter(|one| one.name == name || one.kind_and_name() == name)
+        .collect();
+    let fitting: Vec<&Connection> = named.iter().copied().filter(|one| fits(one.kind)).collect();
+    match (fitting.as_slice(), named.as_slice()) {
+        ([only], _) | ([], [only]) => Ok((*only).clone()),
+        ([], []) => Err(unknown(&all, name)),
+        ([], several) | (several, _) => Err(several_of(several, name)),
+    }
+}
+
+fn unknown(all: &[Connection], name: &str) -> Report {
+    let hint = if all.is_empty() {
         "add one with `lapwing remotes add NAME ADDRESS`".to_owned()
     } else {
-        format!("there are: {}", names.join(", "))
+        format!("there are: {}", called(all).join(", "))
     };
-    all.iter()
-        .find(|one| one.name == name)
-        .cloned()
-        .ok_or_else(|| {
-            Report::new(
-                Code::NotFound,
-                "remote.unknown",
-                format!("there is no remote `{name}`"),
-            )
-            .hint(hint)
-        })
+    Report::new(
+        Code::NotFound,
+        "remote.unknown",
+        format!("there is no remote `{name}`"),
+    )
+    .hint(hint)
+}
+
+fn several_of(several: &[&Connection], name: &str) -> Report {
+    let kinds: Vec<&str> = several.iter().map(|one| one.kind.title()).collect();
+    let number = several.len();
+    let words: Vec<String> = several
+        .iter()
+        .map(|one| format!("`{}`", one.kind_and_name()))
+        .collect();
+    Report::new(
+        Code::Invalid,
+        "remote.several",
+        format!("`{name}` names {number} remotes: {}", kinds.join(", ")),
+    )
+    .hint(format!("say which: {}", words.join(" or ")))
 }
 
 /// An address as it is kept: whole, without a slash at the end.

@@ -42,6 +42,8 @@ pub enum RemoteOrigin {
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
 pub struct RemoteRow {
     pub name: String,
+    /// What commands take for it: its name, with its kind in front where another one has that name, `git:origin`.
+    pub called: String,
     pub kind: RemoteKind,
     pub url: String,
     /// Used where data is pushed and no name is given.
