@@ -3,18 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use lapwing_app::data;
 use lapwing_app::wire::{
     AddData, AddedData, CheckoutData, Count, DataPath, DataState, DiffData, DiffKind, InProject,
     Preview, PreviewData, TransferData, Transferred,
 };
-use lapwing_app::{App, data};
 use lapwing_core::Report;
 
 use super::args::Data;
+use super::transfer::shown;
 use super::{Context, Done, print};
-
-const BAR: &str = "{msg}  {wide_bar}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
 
 pub fn run(context: &Context, verb: Data) -> Done {
     match verb {
@@ -269,24 +267,6 @@ fn transfer(
         remote,
         paths: texts(context, paths),
     })
-}
-
-/// Does `work` with a bar that says how far it is, where somebody looks.
-fn shown<T>(context: &Context, work: impl FnOnce(&App) -> T) -> T {
-    let bar = ProgressBar::no_length();
-    // A template that is not ours is the only one that can be wrong: then the usual bar is shown.
-    if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style);
-    }
-    let told = bar.clone();
-    context.app.show_progress(move |what, done, total| {
-        told.set_message(what.to_owned());
-        told.set_length(total);
-        told.set_position(done);
-    });
-    let done = work(&context.app);
-    bar.finish_and_clear();
-    done
 }
 
 fn transferred(context: &Context, done: &Transferred, verb: &str) -> Done {

@@ -11,6 +11,7 @@ use lapwing_app::wire::{
 use lapwing_core::{Code, DeploymentName, Report};
 
 use super::args::{self, Deployments, Place};
+use super::transfer::shown;
 use super::{Context, Done, print};
 
 pub fn target(place: Place) -> Target {
@@ -109,7 +110,7 @@ fn push(context: &Context, deployment: &str, remote: &str) -> Done {
         repository,
     };
     print::talk("Building the image, then pushing it…");
-    let pushed = deployments::push(&context.app, input)?;
+    let pushed = shown(context, |app| deployments::push(app, input))?;
     context
         .out
         .answer(&pushed, |pushed| print::line(&pushed.image))?;

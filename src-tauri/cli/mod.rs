@@ -18,6 +18,7 @@ mod remotes;
 mod runs;
 mod server;
 mod trace;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

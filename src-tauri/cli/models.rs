@@ -10,6 +10,7 @@ use lapwing_app::wire::{
 use lapwing_core::{Code, Report};
 
 use super::args::Models;
+use super::transfer::shown;
 use super::{Context, Done, print};
 
 pub fn run(context: &Context, verb: Models) -> Done {
@@ -106,7 +107,7 @@ pub fn run(context: &Context, verb: Models) -> Done {
 }
 
 fn push(context: &Context, input: PushModel) -> Done {
-    let pushed = models::push(&context.app, input)?;
+    let pushed = shown(context, |app| models::push(app, input))?;
     context.out.answer(&pushed, |pushed| {
         print::line(&pushed.address);
         if pushed.new {
@@ -120,7 +121,7 @@ fn push(context: &Context, input: PushModel) -> Done {
 }
 
 fn pull(context: &Context, input: PullModel) -> Done {
-    let pulled = models::pull(&context.app, input)?;
+    let pulled = shown(context, |app| models::pull(app, input))?;
     context.out.answer(&pulled, |pulled| {
         print::line(&format!("{} version {}", pulled.name, pulled.version));
         let done = if pulled.new {

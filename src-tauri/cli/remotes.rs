@@ -12,6 +12,7 @@ use lapwing_app::{models, remotes};
 use lapwing_core::{Code, RemoteKind, Report};
 
 use super::args::{Credentials, Remotes};
+use super::transfer::shown;
 use super::{Context, Done, print};
 
 /// No password or token is longer.
@@ -158,7 +159,7 @@ fn sync(context: &Context, name: String, experiments: Vec<String>) -> Done {
         name,
         experiments,
     };
-    let synced = models::sync(&context.app, input)?;
+    let synced = shown(context, |app| models::sync(app, input))?;
     context.out.answer(&synced, |synced| {
         let moved = [
             ("run", "there", &synced.runs_pushed),

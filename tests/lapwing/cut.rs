@@ -3,13 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
-/// A way to the server that is cut after so many bytes to it, until it is mended.
+/// A way to the server that is cut, or stands still, after so many bytes to it, until it is mended.
 pub struct Cut {
     pub port: u16,
-    left: Arc<AtomicI64>,
-    passed: Arc<AtomicI64>,
+    counted: Arc<Counted>,
 }
 
 /// What is done when it is cut, once.
@@ -17,9 +16,12 @@ type Then = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 /// What of the way to the server is counted.
 struct Counted {
-    left: Arc<AtomicI64>,
-    passed: Arc<AtomicI64>,
+    left: AtomicI64,
+    passed: AtomicI64,
     then: Then,
+    /// Set where nothing passes until it is mended, and nothing breaks either.
+    held: Mutex<bool>,
+    mended: Condvar,
 }
 
 impl Cut {
@@ -27,17 +29,27 @@ impl Cut {
         Self::with(port, bytes, || {})
     }
 
+    /// As [`Cut::before`], but nobody notices: what was sent does not arrive.
+    pub fn holding(port: u16, bytes: i64) -> Self {
+        Self::new(port, bytes, true, Box::new(|| {}))
+    }
+
     /// The same, where something else ends at that moment: the server, say.
     pub fn with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
+        Self::new(port, bytes, false, Box::new(then))
+    }
+
+    fn new(port: u16, bytes: i64, held: bool, then: Box<dyn FnOnce() + Send>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let left = Arc::new(AtomicI64::new(bytes));
         let own = listener.local_addr().unwrap().port();
-        let passed = Arc::new(AtomicI64::new(0));
         let counted = Arc::new(Counted {
-            left: left.clone(),
-            passed: passed.clone(),
-            then: Mutex::new(Some(Box::new(then))),
+            left: AtomicI64::new(bytes),
+            passed: AtomicI64::new(0),
+            then: Mutex::new(Some(then)),
+            held: Mutex::new(held),
+            mended: Condvar::new(),
         });
+        let ours = counted.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let client = client.unwrap();
@@ -52,28 +64,29 @@ impl Cut {
         });
         Self {
             port: own,
-            left,
-            passed,
+            counted: ours,
         }
     }
 
     /// Bytes that reached the server.
     pub fn passed(&self) -> i64 {
-        self.passed.load(Ordering::SeqCst)
+        self.counted.passed.load(Ordering::SeqCst)
     }
 
-    /// Whether it was cut since it was mended last.
+    /// Whether it was cut, or stood still, since it was mended last.
     pub fn happened(&self) -> bool {
-        self.left.load(Ordering::SeqCst) < 0
+        self.counted.left.load(Ordering::SeqCst) < 0
     }
 
     pub fn mend(&self) {
-        self.left.store(i64::MAX / 2, Ordering::SeqCst);
+        self.counted.left.store(i64::MAX / 2, Ordering::SeqCst);
+        *self.counted.held.lock().unwrap() = false;
+        self.counted.mended.notify_all();
     }
 }
 
 impl Counted {
-    /// Whether so many more may pass.
+    /// Whether so many more may pass: now, or when it has been mended.
     fn allows(&self, bytes: i64) -> bool {
         if self.left.fetch_sub(bytes, Ordering::SeqCst) >= 0 {
             return true;
@@ -81,7 +94,12 @@ impl Counted {
         if let Some(then) = self.then.lock().unwrap().take() {
             then();
         }
-        false
+        let mut held = self.held.lock().unwrap();
+        let waits = *held;
+        while *held {
+            held = self.mended.wait(held).unwrap();
+        }
+        waits
     }
 }
 

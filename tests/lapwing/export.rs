@@ -3,12 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::place::{Place, peer, told};
+use crate::cut::Cut;
+use crate::place::{Place, interrupted, peer, told};
 use crate::registries::{PASSWORD, Registry, add_registry};
 
 /// An image of a debug build is large, and a slow disk takes its time.
@@ -289,6 +290,7 @@ fn an_exported_endpoint_answers_elsewhere_as_it_does_here() {
         .map(|row| row["prediction"].as_str().unwrap())
         .collect();
     assert_eq!(there, here);
+    a_push_of_an_image_is_stopped(&place, &folder);
     a_registry_hands_it_on(&place, &folder, &here);
 
     docker(&["restart", "-t", "20", &container.id]);
@@ -339,6 +341,33 @@ fn a_registry_hands_it_on(place: &Place, folder: &Path, here: &[&str]) {
     assert_eq!(status, 200, "{body}");
     let there: Vec<String> = predictions(&body).iter().map(ToString::to_string).collect();
     assert_eq!(there, here);
+}
+
+/// Ctrl-C while the engine sends: it stops, and nothing half is to be pulled.
+fn a_push_of_an_image_is_stopped(place: &Place, folder: &Path) {
+    let registry = Registry::start(place);
+    let held = Cut::holding(registry.port, 1 << 20);
+    add_registry(place, folder, "slow-images", held.port, PASSWORD);
+    let pushing = place
+        .command(
+            folder,
+            &["deployments", "push", "small", "slow-images:other"],
+        )
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !held.happened() {
+        std::thread::yield_now();
+    }
+    let stopped = interrupted(pushing, || {});
+    let said = told(&stopped);
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert!(said.contains("the transfer was stopped"), "{said}");
+    held.mend();
+    let found = place.json(folder, &["models", "search", "slow-images"]);
+    assert_eq!(found, serde_json::json!([]), "no tag names a part of it");
+    docker(&["rmi", &format!("127.0.0.1:{}/other:r1", held.port)]);
 }
 
 fn kubernetes_reads_its_manifests(place: &Place, folder: &Path) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use server::{PART, Server};
 
 use crate::cut::Cut;
-use crate::place::{Place, told};
+use crate::place::{Place, interrupted, told};
 
 const TOKEN: &str = "hf_canary_of_the_hub";
 const STRANGER: &str = "hf_token_of_a_stranger";
@@ -424,6 +424,49 @@ fn what_breaks_on_the_way_is_gone_on_with_and_never_shown() {
     assert!(new(&fourth.json(&pull)));
     assert_eq!(same(&folder, &fourth.version(1)), "");
     assert_eq!(server.shelf().downloads, [0_usize; 0]);
+}
+
+/// Pushes until `cut` holds it in the middle of a part, and stops it there.
+fn push_and_stop(ada: &Person, server: &Server, model: &str) -> Cut {
+    let cut = Cut::holding(server.storage_port, (PART + PART / 2) as i64);
+    server.shelf().uploads_at = format!("http://127.0.0.1:{}", cut.port);
+    let pushing = ada
+        .command(&["models", "push", model, "hub"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !cut.happened() {
+        std::thread::yield_now();
+    }
+    let stopped = interrupted(pushing, || {});
+    let said = told(&stopped);
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert!(said.contains("the transfer was stopped"), "{said}");
+    cut.mend();
+    cut
+}
+
+#[test]
+fn a_push_that_was_stopped_is_gone_on_with_by_the_next() {
+    let server = Server::start(&[(TOKEN, "ada")]);
+    let ada = Person::new(&server, TOKEN);
+    ada.register(0);
+    let kind = ["--kind", "hugging-face"];
+    ada.json(&[&["remotes", "add", "hub", &server.url][..], &kind].concat());
+    let cut = push_and_stop(&ada, &server, "birds/1");
+    assert!(new(&ada.json(&["models", "push", "birds/1", "hub"])));
+    let passed = usize::try_from(cut.passed()).unwrap();
+    assert!(
+        (WEIGHTS..WEIGHTS + PART + PART / 4).contains(&passed),
+        "the part that was whole was not sent again: {passed}"
+    );
+
+    // Too long ago: the storage has thrown the parts away, and it begins anew.
+    ada.register(1);
+    push_and_stop(&ada, &server, "birds/2");
+    server.forget_uploads();
+    assert!(new(&ada.json(&["models", "push", "birds/2", "hub"])));
 }
 
 fn sha256(file: &Path) -> String {

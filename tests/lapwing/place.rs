@@ -1,7 +1,8 @@
 //! A workspace and a folder of its own for each test, and the programs to use in it.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 
@@ -87,6 +88,26 @@ impl Drop for Place {
             );
         }
     }
+}
+
+/// Ctrl-C for a program that runs; `heard` is called when it has said so. What it says then, and how it ends.
+pub fn interrupted(mut child: Child, heard: impl FnOnce()) -> Output {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success(), "it still ran");
+    let mut talk = BufReader::new(child.stderr.take().expect("its talk is piped"));
+    let mut line = String::new();
+    while !line.starts_with("Stopping") {
+        line.clear();
+        let read = talk.read_line(&mut line).unwrap();
+        assert_ne!(read, 0, "it says that it has heard");
+    }
+    heard();
+    let mut rest = Vec::new();
+    talk.read_to_end(&mut rest).unwrap();
+    let mut output = child.wait_with_output().unwrap();
+    output.stderr = rest;
+    output
 }
 
 /// Both streams of a program that ended.

@@ -45,7 +45,9 @@ pub struct Shelf {
     users: HashMap<String, String>,
     repos: BTreeMap<String, Repo>,
     objects: HashMap<String, Vec<u8>>,
-    parts: HashMap<(String, usize), Vec<u8>>,
+    /// By object, upload and number: an upload that was begun anew has none of the old one's.
+    parts: HashMap<(String, usize, usize), Vec<u8>>,
+    uploads: usize,
     /// Where uploads are sent: changed by a test that puts something in between.
     pub uploads_at: String,
     downloads_at: String,
@@ -104,6 +106,11 @@ impl Server {
             shelf,
             _runtime: runtime,
         }
+    }
+
+    /// What storage does with uploads that nobody ends.
+    pub fn forget_uploads(&self) {
+        self.shelf().parts.clear();
     }
 
     pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -409,13 +416,14 @@ async fn batch(
             if shelf.objects.contains_key(oid) {
                 return answer;
             }
-            let at = &shelf.uploads_at;
+            shelf.uploads += 1;
+            let (at, upload) = (&shelf.uploads_at, shelf.uploads);
             answer["actions"] = if size > PART {
                 let mut header = json!({ "chunk_size": PART.to_string() });
                 for part in 1..=size.div_ceil(PART) {
-                    header[format!("{part:05}")] = json!(format!("{at}/{oid}/{part}?signature=x"));
+                    header[format!("{part:05}")] = json!(format!("{at}/{oid}/{part}?upload={upload}"));
                 }
-                json!({ "upload": { "href": format!("{}/complete/{oid}?signature=x", shelf.hub_at), "header": header } })
+                json!({ "upload": { "href": format!("{}/complete/{oid}?upload={upload}", shelf.hub_at), "header": header } })
             } else {
                 json!({ "upload": { "href": format!("{at}/{oid}?signature=x"), "header": {} } })
             };
@@ -425,16 +433,22 @@ async fn batch(
     Ok(Json(json!({ "transfer": "multipart", "objects": objects })).into_response())
 }
 
+#[derive(serde::Deserialize)]
+struct Upload {
+    upload: usize,
+}
+
 async fn complete(
     State(shelf): Shared,
     Path(oid): Path<String>,
+    Query(of): Query<Upload>,
     Json(body): Json<Value>,
 ) -> Answer {
     let mut shelf = shelf.lock().unwrap();
     let mut whole = Vec::new();
     for part in body["parts"].as_array().unwrap() {
         let number = usize::try_from(part["partNumber"].as_u64().unwrap()).unwrap();
-        let piece = shelf.parts.remove(&(oid.clone(), number));
+        let piece = shelf.parts.remove(&(oid.clone(), of.upload, number));
         let piece = piece.ok_or_else(|| refused(400, "", "a part is missing"))?;
         assert_eq!(
             part["etag"],
@@ -468,13 +482,14 @@ async fn receive(
 async fn receive_part(
     State(shelf): Shared,
     Path((oid, part)): Path<(String, usize)>,
+    Query(of): Query<Upload>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
     let mut shelf = shelf.lock().unwrap();
     without_credential(&mut shelf, &headers)?;
     let etag = format!("\"{}\"", hex(&Sha256::digest(&body)));
-    shelf.parts.insert((oid, part), body.to_vec());
+    shelf.parts.insert((oid, of.upload, part), body.to_vec());
     Ok([(header::ETAG, etag)].into_response())
 }
 

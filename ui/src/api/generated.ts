@@ -60,6 +60,15 @@ export type ArtifactRow = {
 	size: Count | null,
 };
 
+/**  What a transfer moves. */
+export type Cargo = "data" | 
+/**  A version of a model, with its run. */
+"model" | 
+/**  The image of a deployment. */
+"image" | 
+/**  Runs, their artifacts and the versions that they made. */
+"runs";
+
 /**  One entry of the change feed: ids and tags, never data. */
 export type Change = {
 	tag: Tag,
@@ -299,7 +308,9 @@ export type DiffRow = {
 	new_size: Count | null,
 };
 
-export type Direction = "push" | "pull";
+export type Direction = "push" | "pull" | 
+/**  Both ways. */
+"sync";
 
 /**  The same bins or categories for both sides; shares sum to 1. */
 export type DistributionPair = {
@@ -1238,10 +1249,13 @@ export type TransferRef = {
 	id: number,
 };
 
-/**  A push or pull that goes on in this process. */
+/**  A transfer that goes on in this process. */
 export type TransferRow = {
 	id: number,
 	direction: Direction,
+	cargo: Cargo,
+	/**  Of the model, its address, or the deployment; `None` where there is nothing to name. */
+	name: string | null,
 	/**  As it was named; `None` is the default one. */
 	remote: string | null,
 	/**  What it is at, in words: `Pushed 2 of 9 files`. */
@@ -1262,6 +1276,11 @@ export type Transferred = {
 	skipped: Count,
 	/**  After a push: commits that name data and are only here. */
 	unpushed_commits: Count,
+};
+
+/**  Those of a project, and those that belong to none; without a project the latter. */
+export type TransfersOf = {
+	project: string | null,
 };
 
 export type UploadFile = {
@@ -1354,7 +1373,7 @@ export type Commands = {
 	"data.profile": { input: PreviewData; answer: Profile };
 	"data.push": { input: TransferData; answer: Transferred };
 	"data.pull": { input: TransferData; answer: Transferred };
-	"transfers.list": { input: InProject; answer: TransferRow[] };
+	"transfers.list": { input: TransfersOf; answer: TransferRow[] };
 	"transfers.stop": { input: TransferRef; answer: Nothing };
 	"pipeline.get": { input: InProject; answer: PipelineView };
 	"pipeline.run": { input: StartRun; answer: StartedRun };

@@ -136,7 +136,7 @@ export function Datasets({ project }: { project: string }) {
         </>
       }
     >
-      <Transfers project={project} />
+      <Transfers project={project} only={["data"]} />
       <Tabs
         label="Data"
         tabs={[

@@ -5,6 +5,8 @@ import type { DeploymentDetail } from "../api/generated";
 import { LineageGraph } from "../shared/lineage/Lineage";
 import { usePlace } from "../shared/place";
 import { Asked } from "../shared/states";
+import { useProject } from "../shared/stored";
+import { Transfers } from "../shared/Transfers";
 import { Button, IconButton, Page, State, Tabs } from "../shared/ui";
 import { Export } from "./Export";
 import { Log } from "./Log";
@@ -30,6 +32,7 @@ const TABS: [string, string][] = [
 
 export function Deployment({ name }: { name: string }) {
   const place = usePlace();
+  const [project] = useProject();
   const detail = useCommand("deployments.get", { name }, { every: 5000 });
   const [removing, setRemoving] = useState(false);
   const [exporting, setExporting] = useState(false);
@@ -67,6 +70,7 @@ export function Deployment({ name }: { name: string }) {
         ) : null
       }
     >
+      <Transfers project={project} only={["image"]} />
       <Tabs
         label="Deployment"
         tabs={TABS}

@@ -3,7 +3,7 @@ import { useAction, useCommand } from "../api/client";
 import type { ExportDeployment, Package } from "../api/generated";
 import { ExportDialog } from "../shared/ExportDialog";
 import { Field } from "../shared/ui";
-import { PushImage } from "./PushImage";
+import { PushImage, usePushImage } from "./PushImage";
 
 const PACKAGES = [
   ["image", "Image"],
@@ -40,6 +40,7 @@ export function Export({
   };
   const asked = useDeferredValue(input);
   const preview = useCommand("deployments.export", asked, { enabled: open, keep: true });
+  const push = usePushImage(open && target === "image");
   const save = useAction("deployments.export", { done: ({ written }) => `Written to ${written}` });
   return (
     <ExportDialog
@@ -61,7 +62,7 @@ export function Export({
           onChange={(event) => setImage(event.target.value)}
         />
       </Field>
-      {target === "image" && open ? <PushImage name={name} /> : null}
+      {target === "image" && open ? <PushImage name={name} push={push} /> : null}
       {inCluster ? (
         <Field label="Namespace">
           <input

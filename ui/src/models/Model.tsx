@@ -6,11 +6,14 @@ import { bytes, figure, plural } from "../shared/format";
 import { LineageGraph } from "../shared/lineage/Lineage";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
+import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
+import { Transfers } from "../shared/Transfers";
 import { Button, Page, Tabs, Time, To } from "../shared/ui";
 import { Aliases } from "./Aliases";
 import { DeployDialog } from "./Deploy";
 import { keyMetrics } from "./metrics";
+import { MOVING } from "./registries";
 import { SetAlias } from "./SetAlias";
 import "./models.css";
 
@@ -98,6 +101,7 @@ function columnsOf(versions: readonly VersionRow[]): Column<VersionRow>[] {
 
 export function Model({ name }: { name: string }) {
   const place = usePlace();
+  const [project] = useProject();
   const detail = useCommand("models.get", { name });
   const [naming, setNaming] = useState(false);
   const [deploying, setDeploying] = useState(false);
@@ -125,6 +129,7 @@ export function Model({ name }: { name: string }) {
         )
       }
     >
+      <Transfers project={project} only={MOVING} />
       <Tabs
         label="Model"
         tabs={TABS}

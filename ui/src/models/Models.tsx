@@ -5,9 +5,12 @@ import type { ModelRow } from "../api/generated";
 import { plural } from "../shared/format";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
+import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
+import { Transfers } from "../shared/Transfers";
 import { Button, Page, Tag, Time } from "../shared/ui";
 import { RegistryDialog } from "./Registry";
+import { MOVING } from "./registries";
 
 const COLUMNS: Column<ModelRow>[] = [
   {
@@ -73,6 +76,7 @@ function AliasesOf({ row }: { row: ModelRow }) {
 
 export function Models() {
   const place = usePlace();
+  const [project] = useProject();
   const rows = useCommand("models.list", {});
   const [browsing, setBrowsing] = useState(false);
   const actions = (
@@ -82,6 +86,7 @@ export function Models() {
   );
   return (
     <Page title="Models" note={rows.data ? plural(rows.data.length, "model") : null} flush actions={actions}>
+      <Transfers project={project} only={MOVING} />
       <Asked query={rows}>
         {(answer) =>
           answer.length === 0 ? (

@@ -1,10 +1,11 @@
 import { useState } from "react";
-import { useAction, useCommand } from "../api/client";
+import { showFailure, useAction, useCommand } from "../api/client";
 import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { bytes, plural } from "../shared/format";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
+import { ended, Transfers, wasStopped } from "../shared/Transfers";
 import { Button, Field, To } from "../shared/ui";
 import { registries } from "./registries";
 
@@ -26,21 +27,23 @@ export function PushDialog({
   const [alias, setAlias] = useState("");
   const remotes = useCommand("remotes.list", { project }, { enabled: open });
   const push = useAction("models.push", {
-    quiet: true,
     done: (to) =>
       to.new
         ? `Pushed ${plural(to.files, "file")} (${bytes(to.bytes)}) to ${to.address}`
         : `${to.address} has the same files already`,
     onDone: () => onOpenChange(false),
+    // Closed meanwhile, the dialog has no place for it.
+    onFailure: (report) => ended(report, "push", open ? () => undefined : showFailure),
   });
+  const failure = push.isError ? toReport(push.error) : null;
   const there = registries(remotes.data ?? []);
-  const remote = there.find((row) => row.name === chosen) ?? there[0];
+  const remote = there.find((row) => row.called === chosen) ?? there[0];
   const send = () =>
     remote &&
     push.mutate({
       project,
       model: `${name}/${version}`,
-      remote: remote.name,
+      remote: remote.called,
       name: called.trim() || null,
       alias: alias.trim() || null,
     });
@@ -51,7 +54,7 @@ export function PushDialog({
       title={`Push ${name} version ${version}`}
       actions={
         <>
-          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
+          <Button onClick={() => onOpenChange(false)}>{push.isPending ? "Close" : "Cancel"}</Button>
           <Button kind="primary" busy={push.isPending} disabled={!remote} onClick={send}>
             {remote ? `Push to ${remote.name}` : "Push"}
           </Button>
@@ -70,11 +73,11 @@ export function PushDialog({
               <Field label="Registry" hint={remote?.url}>
                 <select
                   className="input"
-                  value={remote?.name}
+                  value={remote?.called}
                   onChange={(event) => setChosen(event.target.value)}
                 >
                   {there.map((row) => (
-                    <option key={row.name}>{row.name}</option>
+                    <option key={row.called}>{row.called}</option>
                   ))}
                 </select>
               </Field>
@@ -108,7 +111,8 @@ export function PushDialog({
           )
         }
       </Asked>
-      {push.isError ? <Failure report={toReport(push.error)} /> : null}
+      {push.isPending ? <Transfers project={project} only={["model"]} /> : null}
+      {failure && !wasStopped(failure) ? <Failure report={failure} /> : null}
     </Dialog>
   );
 }

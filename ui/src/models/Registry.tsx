@@ -1,11 +1,12 @@
 import { Download } from "lucide-react";
 import { useState } from "react";
-import { useAction, useCommand } from "../api/client";
+import { showFailure, useAction, useCommand } from "../api/client";
 import type { RemoteModelRow } from "../api/generated";
 import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
+import { ended, Transfers, wasStopped } from "../shared/Transfers";
 import { Button, Field, Tag, To } from "../shared/ui";
 import { registries, versionWord } from "./registries";
 
@@ -22,7 +23,16 @@ export function RegistryDialog({
   const [text, setText] = useState("");
   const remotes = useCommand("remotes.list", { project }, { enabled: open });
   const there = registries(remotes.data ?? []);
-  const remote = there.find((row) => row.name === chosen) ?? there[0];
+  const remote = there.find((row) => row.called === chosen) ?? there[0];
+  const pull = useAction("models.pull", {
+    done: (got) =>
+      got.new
+        ? `Pulled ${got.name} version ${got.version}`
+        : `${got.name} version ${got.version} was here already`,
+    // Closed meanwhile, the dialog has no place for it.
+    onFailure: (report) => ended(report, "pull", open ? () => undefined : showFailure),
+  });
+  const failure = pull.isError ? toReport(pull.error) : null;
   return (
     <Dialog
       open={open}
@@ -39,11 +49,11 @@ export function RegistryDialog({
                 <Field label="Registry">
                   <select
                     className="input"
-                    value={remote.name}
+                    value={remote.called}
                     onChange={(event) => setChosen(event.target.value)}
                   >
                     {there.map((row) => (
-                      <option key={row.name}>{row.name}</option>
+                      <option key={row.called}>{row.called}</option>
                     ))}
                   </select>
                 </Field>
@@ -57,7 +67,15 @@ export function RegistryDialog({
                   />
                 </Field>
               </span>
-              <Found project={project} remote={remote.name} text={text.trim()} />
+              <Found
+                project={project}
+                remote={remote.called}
+                text={text.trim()}
+                pulling={pull.isPending ? pull.variables.address : null}
+                onPull={(address) => pull.mutate({ project, address, name: null, alias: null })}
+              />
+              {pull.isPending ? <Transfers project={project} only={["model"]} /> : null}
+              {failure && !wasStopped(failure) ? <Failure report={failure} /> : null}
             </>
           ) : (
             <p>
@@ -71,39 +89,37 @@ export function RegistryDialog({
   );
 }
 
-function Found({ project, remote, text }: { project: string | null; remote: string; text: string }) {
+function Found({
+  project,
+  remote,
+  text,
+  pulling,
+  onPull,
+}: {
+  project: string | null;
+  remote: string;
+  text: string;
+  /** The address of what is on its way. */
+  pulling: string | null;
+  onPull: (address: string) => void;
+}) {
   const found = useCommand("models.search_remote", { project, remote, text });
-  const pull = useAction("models.pull", {
-    quiet: true,
-    done: (got) =>
-      got.new
-        ? `Pulled ${got.name} version ${got.version}`
-        : `${got.name} version ${got.version} was here already`,
-  });
   return (
-    <>
-      <Asked query={found}>
-        {(rows) =>
-          rows.length === 0 ? (
-            <p className="quiet">
-              {text ? `Nothing with “${text}” in its name there.` : "It has no models yet."}
-            </p>
-          ) : (
-            <ul className="found-models">
-              {rows.map((row) => (
-                <FoundModel
-                  key={row.address}
-                  row={row}
-                  busy={pull.isPending && pull.variables.address.startsWith(row.address)}
-                  onPull={(address) => pull.mutate({ project, address, name: null, alias: null })}
-                />
-              ))}
-            </ul>
-          )
-        }
-      </Asked>
-      {pull.isError ? <Failure report={toReport(pull.error)} /> : null}
-    </>
+    <Asked query={found}>
+      {(rows) =>
+        rows.length === 0 ? (
+          <p className="quiet">
+            {text ? `Nothing with “${text}” in its name there.` : "It has no models yet."}
+          </p>
+        ) : (
+          <ul className="found-models">
+            {rows.map((row) => (
+              <FoundModel key={row.address} row={row} busy={pulling === row.address} onPull={onPull} />
+            ))}
+          </ul>
+        )
+      }
+    </Asked>
   );
 }
 

@@ -6,11 +6,14 @@ import { bytes, figure } from "../shared/format";
 import { LineageGraph } from "../shared/lineage/Lineage";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked } from "../shared/states";
+import { useProject } from "../shared/stored";
+import { Transfers } from "../shared/Transfers";
 import { Button, CopyButton, Facts, Id, Page, Section, State, Tabs, Tag, Time, To } from "../shared/ui";
 import { Columns } from "./Columns";
 import { DeployDialog } from "./Deploy";
 import { safetyTone } from "./metrics";
 import { PushDialog } from "./Push";
+import { MOVING } from "./registries";
 import { RemoveAlias, SetAlias } from "./SetAlias";
 import "../shared/detail.css";
 import "./models.css";
@@ -24,6 +27,7 @@ const TABS: [string, string][] = [
 
 export function Version({ name, version }: { name: string; version: number }) {
   const place = usePlace();
+  const [project] = useProject();
   const model = useCommand("models.get", { name });
   const detail = useCommand("models.version", { name, version });
   const [naming, setNaming] = useState(false);
@@ -77,6 +81,7 @@ export function Version({ name, version }: { name: string; version: number }) {
         </>
       }
     >
+      <Transfers project={project} only={MOVING} />
       <Tabs
         label="Version"
         tabs={TABS}

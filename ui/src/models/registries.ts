@@ -1,6 +1,9 @@
-import type { RemoteKind, RemoteRow } from "../api/generated";
+import type { Cargo, RemoteKind, RemoteRow } from "../api/generated";
 
 const KEEPING: readonly RemoteKind[] = ["mlflow", "hugging_face", "oci"];
+
+/** What may bring a model here, or elsewhere. */
+export const MOVING: readonly Cargo[] = ["model", "runs"];
 
 /** The remotes that models can be pushed to and pulled from. */
 export function registries(remotes: readonly RemoteRow[]): RemoteRow[] {

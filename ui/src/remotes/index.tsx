@@ -7,7 +7,7 @@ import { Dialog } from "../shared/Dialog";
 import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
-import { Transfers, usePull, usePush } from "../shared/Transfers";
+import { ended, Transfers, usePull, usePush } from "../shared/Transfers";
 import { Button, CopyButton, IconButton, Page, Tag } from "../shared/ui";
 import { AddRemote } from "./AddRemote";
 import { Health } from "./Health";
@@ -42,7 +42,10 @@ export default function RemotesPage() {
   const remotes = useCommand("remotes.list", { project });
   const push = usePush();
   const pull = usePull();
-  const sync = useAction("remotes.sync", { done: synced });
+  const sync = useAction("remotes.sync", {
+    done: synced,
+    onFailure: (report) => ended(report, "sync"),
+  });
   const remove = useAction("remotes.remove", {
     done: (_, input) => `Removed ${input.name}`,
     onDone: () => setRemoving(null),
@@ -92,8 +95,8 @@ export default function RemotesPage() {
     {
       key: "health",
       title: "Connection",
-      width: "minmax(160px, 2fr)",
-      cell: (row) => <Health health={tests[row.name]} />,
+      width: "minmax(110px, 2fr)",
+      cell: (row) => <Health health={tests[row.called]} />,
     },
     {
       key: "actions",
@@ -119,7 +122,7 @@ export default function RemotesPage() {
             <IconButton
               icon={KeyRound}
               label={`Sign in to ${row.name}`}
-              onClick={() => setSigningIn(row.name)}
+              onClick={() => setSigningIn(row.called)}
             />
           ) : null}
           {row.kind === "mlflow" ? (
@@ -127,10 +130,10 @@ export default function RemotesPage() {
               icon={RefreshCw}
               label={`Sync runs and models with ${row.name}`}
               disabled={sync.isPending}
-              onClick={() => sync.mutate({ project, name: row.name, experiments: [] })}
+              onClick={() => sync.mutate({ project, name: row.called, experiments: [] })}
             />
           ) : null}
-          <IconButton icon={PlugZap} label={`Test ${row.name}`} onClick={() => test(row.name)} />
+          <IconButton icon={PlugZap} label={`Test ${row.name}`} onClick={() => test(row.called)} />
           <IconButton
             icon={Trash2}
             label={`Remove ${row.name}`}
@@ -157,7 +160,7 @@ export default function RemotesPage() {
               or a server that models are pushed to.
             </Empty>
           ) : (
-            <Table label="Remotes" rows={rows} columns={columns} id={({ kind, name }) => `${kind} ${name}`} />
+            <Table label="Remotes" rows={rows} columns={columns} id={({ called }) => called} />
           )
         }
       </Asked>
@@ -178,7 +181,7 @@ export default function RemotesPage() {
             <Button
               kind="danger"
               busy={remove.isPending}
-              onClick={() => removing && remove.mutate({ project, name: removing.name })}
+              onClick={() => removing && remove.mutate({ project, name: removing.called })}
             >
               {`Remove ${removing?.name ?? ""}`}
             </Button>

@@ -1,7 +1,7 @@
 import { Square } from "lucide-react";
 import { toast } from "sonner";
 import { showFailure, useAction, useCommand } from "../api/client";
-import type { Direction, Report, TransferRow } from "../api/generated";
+import type { Cargo, Direction, Report, TransferRow } from "../api/generated";
 import { bytes, plural } from "./format";
 import { Button, StateMark } from "./ui";
 import "./transfers.css";
@@ -10,9 +10,14 @@ import "./transfers.css";
 const EVERY = 400;
 
 /** Somebody asked for a stop: that is no failure. */
-function ended(report: Report, direction: Direction): void {
-  if (report.name === "remote.stopped") toast(`Stopped. The next ${direction} goes on from there.`);
-  else showFailure(report);
+export function wasStopped(report: Report): boolean {
+  return report.name === "remote.stopped";
+}
+
+/** How a transfer that did not come to its end is told; `show` where it failed. */
+export function ended(report: Report, direction: Direction, show = showFailure): void {
+  if (wasStopped(report)) toast(`Stopped. The next ${direction} goes on from there.`);
+  else show(report);
 }
 
 export function usePush() {
@@ -36,24 +41,29 @@ export function share({ done, total }: Pick<TransferRow, "done" | "total">): num
   return total > 0 ? Math.min(100, Math.round((100 * done) / total)) : null;
 }
 
-/** Where it goes to or comes from. */
-function title({ direction, remote }: TransferRow): string {
-  if (direction === "push") return `Push to ${remote ?? "the default remote"}`;
-  return `Pull from ${remote ?? "the default remote"}`;
+/** What goes where, or comes from where. */
+export function title({ direction, cargo, name, remote }: TransferRow): string {
+  const where = remote ?? "the default remote";
+  const of = cargo === "image" ? `the image of ${name}` : name;
+  const what = of === null ? "" : ` ${of}`;
+  if (direction === "push") return `Push${what} to ${where}`;
+  if (direction === "pull") return `Pull${what} from ${where}`;
+  return `Sync with ${where}`;
 }
 
-/** The pushes and pulls of a project that go on, each with its Stop. */
-export function Transfers({ project }: { project: string }) {
+/** The transfers that go on, each with its Stop; those of some kinds only, where a page is about these. */
+export function Transfers({ project, only }: { project: string | null; only?: readonly Cargo[] }) {
   const going = useCommand(
     "transfers.list",
-    { project },
-    { enabled: project !== "", every: (rows) => (rows?.length ? EVERY : false), staleTime: 0 },
+    { project: project || null },
+    { every: (rows) => (rows?.length ? EVERY : false), staleTime: 0 },
   );
   const stop = useAction("transfers.stop");
-  if (!going.data?.length) return null;
+  const rows = going.data?.filter((row) => only?.includes(row.cargo) ?? true) ?? [];
+  if (rows.length === 0) return null;
   return (
     <ul className="transfers" aria-label="Transfers">
-      {going.data.map((row) => (
+      {rows.map((row) => (
         <Transfer key={row.id} row={row} onStop={() => stop.mutate({ id: row.id })} />
       ))}
     </ul>
@@ -64,9 +74,10 @@ function Transfer({ row, onStop }: { row: TransferRow; onStop: () => void }) {
   const percent = share(row);
   const word = row.stopping ? "Stopping…" : "Stop";
   const amount = percent === null ? null : `${bytes(row.done)} of ${bytes(row.total)}`;
+  const detail = amount ? `${row.what}, ${amount}` : row.what;
   return (
     <li className="transfer">
-      <span className="line">
+      <span className="line transfer-title" title={title(row)}>
         <StateMark tone="running" />
         <span className="cut">{title(row)}</span>
       </span>
@@ -81,9 +92,8 @@ function Transfer({ row, onStop }: { row: TransferRow; onStop: () => void }) {
       >
         <div style={{ width: `${percent ?? 0}%` }} />
       </div>
-      <span className="quiet cut">
-        {row.what}
-        {amount ? `, ${amount}` : ""}
+      <span className="quiet cut transfer-detail" title={detail}>
+        {detail}
       </span>
       <Button
         kind="ghost"

@@ -1,13 +1,13 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { cleanup, fireEvent, render, screen, within } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
 import { createQueryClient } from "../api/client";
 import type { TransferRow } from "../api/generated";
 import { ReportError, useThisHost } from "../host";
 import { mockHost } from "../host/mock";
 import { createAppRouter } from "../routes";
-import { share } from "./Transfers";
+import { share, title } from "./Transfers";
 
 /** Every page module is loaded on its first visit; on a busy machine that takes a while. */
 const PATIENT = { timeout: 15_000 };
@@ -31,17 +31,23 @@ async function open(path: string, row: TransferRow) {
       return Promise.resolve({});
     },
   });
+  show();
+  return screen.findByRole("progressbar", {}, PATIENT);
+}
+
+function show() {
   render(
     <QueryClientProvider client={createQueryClient()}>
       <RouterProvider router={createAppRouter()} />
     </QueryClientProvider>,
   );
-  return screen.findByRole("progressbar", {}, PATIENT);
 }
 
 const PUSH: TransferRow = {
   id: 7,
   direction: "push",
+  cargo: "data",
+  name: null,
   remote: null,
   what: "Pushed 2 of 9 files",
   done: 13_600_000,
@@ -71,6 +77,46 @@ test("on the page of remotes a pull of unknown size is named, and has no number 
   expect(button).toHaveProperty("disabled", true);
   expect(button.textContent).toBe("Stopping…");
 }, 30_000);
+
+test("a model on its way is shown where models are, and not among the data", async () => {
+  const row: TransferRow = { ...PUSH, cargo: "model", name: "churn/4", remote: "team", what: "weights.bin" };
+  const bar = await open("/models", row);
+  expect(bar.getAttribute("aria-label")).toBe("Push churn/4 to team");
+  expect(screen.getByText("weights.bin, 13.6 MB of 61.4 MB")).toBeTruthy();
+  fireEvent.click(screen.getByRole("link", { name: /^Data/ }));
+  await screen.findByRole("button", { name: "Add data" }, PATIENT);
+  expect(screen.queryByRole("progressbar")).toBeNull();
+  fireEvent.click(screen.getByRole("link", { name: /^Remotes/ }));
+  await screen.findByRole("progressbar", {}, PATIENT);
+  fireEvent.click(screen.getByRole("button", { name: "Stop: Push churn/4 to team" }));
+  await vi.waitFor(() => expect(screen.queryByRole("progressbar")).toBeNull(), PATIENT);
+}, 30_000);
+
+test("the dialog that pushes a model shows how far it is, and a stop there is no failure", async () => {
+  window.location.hash = "#/models/flight-delays/3";
+  useThisHost(mockHost());
+  show();
+  const push = await screen.findByRole("button", { name: "Push" }, PATIENT);
+  await vi.waitFor(() => expect(push).toHaveProperty("disabled", false), PATIENT);
+  fireEvent.click(push);
+  fireEvent.click(await screen.findByRole("button", { name: "Push to team" }, PATIENT));
+  const dialog = within(screen.getByRole("dialog"));
+  const name = "Stop: Push flight-delays/3 to team";
+  fireEvent.click(await dialog.findByRole("button", { name }, PATIENT));
+  await vi.waitFor(() => expect(dialog.queryByRole("progressbar")).toBeNull(), PATIENT);
+  expect(dialog.queryByRole("alert")).toBeNull();
+  expect(dialog.getByRole("button", { name: "Push to team" })).toHaveProperty("disabled", false);
+}, 30_000);
+
+test("each kind of transfer says what goes where", () => {
+  const of = (part: Partial<TransferRow>) => title({ ...PUSH, ...part });
+  expect(of({})).toBe("Push to the default remote");
+  expect(of({ cargo: "image", name: "small", remote: "images" })).toBe("Push the image of small to images");
+  expect(of({ direction: "pull", cargo: "model", name: "birds@prod", remote: "team" })).toBe(
+    "Pull birds@prod from team",
+  );
+  expect(of({ direction: "sync", cargo: "runs", remote: "team" })).toBe("Sync with team");
+});
 
 test("what is not known has no share, and what was sent twice is no more than all", () => {
   expect(share({ done: 0, total: 0 })).toBeNull();

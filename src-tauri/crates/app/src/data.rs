@@ -10,9 +10,9 @@ use lapwing_monitor::profile::{ColumnProfile, Profile};
 use lapwing_pipeline::{OutKind, Pipeline};
 
 use crate::error::Reported as _;
-use crate::transfers::Underway;
+use crate::transfers::{Journey, Underway};
 use crate::wire::{
-    AddData, AddedData, CheckoutData, Count, DataPath, DataState, DataVersion, DatasetRow,
+    AddData, AddedData, Cargo, CheckoutData, Count, DataPath, DataState, DataVersion, DatasetRow,
     DiffData, DiffKind, DiffRow, Direction, FileRow, InProject, Preview, PreviewColumn,
     PreviewData, TransferData, Transferred,
 };
@@ -397,7 +397,7 @@ pub fn profile_words(column: &ColumnProfile) -> Vec<String> {
 /// When there is no such remote, or content is missing.
 pub fn push(app: &App, input: TransferData) -> Result<Transferred, Report> {
     let path = input.project.clone();
-    let mut done = transfer(app, input, Direction::Push)?;
+    let mut done = transfer(app, input, Direction::Push, lapwing_data::push)?;
     // A reminder: a repository that cannot say it has none.
     let unpushed = projects::project(&path)?.unpushed_data().unwrap_or(0);
     done.unpushed_commits = Count(unpushed as u64);
@@ -409,28 +409,40 @@ pub fn push(app: &App, input: TransferData) -> Result<Transferred, Report> {
 /// # Errors
 /// When there is no such remote, or it lacks content.
 pub fn pull(app: &App, input: TransferData) -> Result<Transferred, Report> {
-    transfer(app, input, Direction::Pull)
+    transfer(app, input, Direction::Pull, lapwing_data::pull)
 }
 
-fn transfer(app: &App, input: TransferData, direction: Direction) -> Result<Transferred, Report> {
+type Work =
+    fn(&Project, &lapwing_data::Transfer<'_>) -> lapwing_data::Result<lapwing_data::Transferred>;
+
+fn transfer(
+    app: &App,
+    input: TransferData,
+    direction: Direction,
+    work: Work,
+) -> Result<Transferred, Report> {
     let project = projects::project(&input.project)?;
     let paths: Vec<PathBuf> = input.paths.iter().map(PathBuf::from).collect();
     let outs: Vec<(Out, PathBuf)> = stage_outs(&project)?
         .into_iter()
         .map(|(_, out, place)| (out, place))
         .collect();
-    let underway = Underway::begin(app, &project, direction, input.remote.as_deref());
+    let journey = Journey {
+        project: Some(project.root().to_owned()),
+        direction,
+        cargo: Cargo::Data,
+        name: None,
+        remote: input.remote.clone(),
+    };
+    let underway = Underway::begin(app, journey);
+    let line = underway.line();
     let transfer = lapwing_data::Transfer {
         remote: input.remote.as_deref(),
         targets: &paths,
         more: &outs,
         open: &|remote| Ok(remotes::of_data(&input.project, remote.clone()).storage(app)?),
-        progress: &|progress| underway.tell(progress),
-        stop: underway.stop(),
-    };
-    let work = match direction {
-        Direction::Push => lapwing_data::push,
-        Direction::Pull => lapwing_data::pull,
+        progress: &|progress| line.tell(progress),
+        stop: line.stop(),
     };
     let done = work(&project, &transfer).reported()?;
     Ok(Transferred {

@@ -194,7 +194,8 @@ impl Client {
         self.send(request).await
     }
 
-    /// Fetches into `part`, going on behind what lies there already, through cuts. `request` makes the request anew for each try.
+    /// Fetches into `part`, going on behind what lies there already, through cuts. `request` makes the request anew for each try. What lay
+    /// there counts as moved where the server goes on behind it.
     ///
     /// # Errors
     /// As [`Client::ask`], and when `part` cannot be written. What has arrived stays in `part`.
@@ -205,9 +206,15 @@ impl Client {
         moved: Moved<'_>,
     ) -> Result<()> {
         let mut tries = 0;
+        let mut arrived = Arrived {
+            part,
+            bytes: 0,
+            untold: size_of(part).await,
+        };
         loop {
             let before = size_of(part).await;
-            match self.fetch_once(request(), part, before, moved).await {
+            arrived.bytes = before;
+            match self.fetch_once(request(), &mut arrived, moved).await {
                 Ok(()) => return Ok(()),
                 Err(error) if !error.is_passing() => return Err(error),
                 Err(error) => {
@@ -228,29 +235,32 @@ impl Client {
     async fn fetch_once(
         &self,
         request: RequestBuilder,
-        part: &Path,
-        have: u64,
+        arrived: &mut Arrived<'_>,
         moved: Moved<'_>,
     ) -> Result<()> {
-        let request = if have > 0 {
-            request.header(header::RANGE, format!("bytes={have}-"))
-        } else {
-            request
+        let request = match arrived.bytes {
+            0 => request,
+            have => request.header(header::RANGE, format!("bytes={have}-")),
         };
         let response = self.send(request).await?;
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && have > 0 {
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && arrived.bytes > 0 {
             // Everything was here already: the digest tells.
+            moved(std::mem::take(&mut arrived.untold));
             return Ok(());
         }
         let goes_on = response.status() == StatusCode::PARTIAL_CONTENT;
         let response = accepted(response).await?;
+        let lay = std::mem::take(&mut arrived.untold);
+        if goes_on {
+            moved(lay);
+        }
         let url = shown(response.url());
         let mut file = fs_err::tokio::OpenOptions::new()
             .create(true)
             .write(true)
             .append(goes_on)
             .truncate(!goes_on)
-            .open(part)
+            .open(arrived.part)
             .await?;
         let mut body = response.bytes_stream();
         while let Some(piece) = body.next().await {
@@ -270,6 +280,14 @@ impl Client {
         file.flush().await?;
         Ok(file.sync_all().await?)
     }
+}
+
+/// What is here of a file.
+struct Arrived<'a> {
+    part: &'a Path,
+    bytes: u64,
+    /// Of these, so many lay here before, and nobody was told yet.
+    untold: u64,
 }
 
 /// What every connection of ours has in common.

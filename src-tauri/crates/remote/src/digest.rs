@@ -27,6 +27,14 @@ pub struct File {
 /// # Errors
 /// When a file cannot be read.
 pub fn folder(root: &Path) -> Result<Vec<File>> {
+    watched(root, &|| Ok(()))
+}
+
+/// As [`folder`]; `check` is asked before each piece that is read, and ends it when it fails.
+///
+/// # Errors
+/// When a file cannot be read, or `check` fails.
+pub fn watched(root: &Path, check: &dyn Fn() -> Result<()>) -> Result<Vec<File>> {
     let mut folders = vec![root.to_owned()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -36,7 +44,7 @@ pub fn folder(root: &Path) -> Result<Vec<File>> {
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
-                files.push(file(root, entry.path())?);
+                files.push(file(root, entry.path(), check)?);
             }
         }
     }
@@ -44,7 +52,7 @@ pub fn folder(root: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
-fn file(root: &Path, on_disk: PathBuf) -> Result<File> {
+fn file(root: &Path, on_disk: PathBuf, check: &dyn Fn() -> Result<()>) -> Result<File> {
     let path = on_disk
         .strip_prefix(root)
         .unwrap_or(&on_disk)
@@ -52,7 +60,7 @@ fn file(root: &Path, on_disk: PathBuf) -> Result<File> {
         .map(|part| part.as_os_str().to_string_lossy())
         .collect::<Vec<_>>()
         .join("/");
-    let (sha256, size) = sha256(&on_disk)?;
+    let (sha256, size) = sha256_watched(&on_disk, check)?;
     Ok(File {
         path,
         on_disk,
@@ -66,11 +74,16 @@ fn file(root: &Path, on_disk: PathBuf) -> Result<File> {
 /// # Errors
 /// When it cannot be read.
 pub fn sha256(file: &Path) -> Result<(String, u64)> {
+    sha256_watched(file, &|| Ok(()))
+}
+
+fn sha256_watched(file: &Path, check: &dyn Fn() -> Result<()>) -> Result<(String, u64)> {
     let mut opened = fs_err::File::open(file)?;
     let mut hash = Sha256::new();
     let mut piece = vec![0; PIECE];
     let mut size = 0;
     loop {
+        check()?;
         let read = opened.read(&mut piece)?;
         if read == 0 {
             return Ok((hex(&hash.finalize()), size));

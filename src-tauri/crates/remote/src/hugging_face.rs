@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 pub use commit::{Added, Change, Content, Done};
 
 use crate::client::{accepted, bytes, json, next_page, shown};
-use crate::{Client, Error, Moved, Result, digest};
+use crate::{Client, Error, Moved, Result, Sessions, digest};
 
 const MAX_PAGES: usize = 1000;
 /// What may stand in one segment of a path.
@@ -103,12 +103,25 @@ impl Oid {
 #[derive(Debug, Clone)]
 pub struct HuggingFace {
     client: Client,
+    sessions: Option<Sessions>,
 }
 
 impl HuggingFace {
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            sessions: None,
+        }
+    }
+
+    /// The same, remembering there where its uploads stand.
+    #[must_use]
+    pub fn remembering(self, sessions: Sessions) -> Self {
+        Self {
+            sessions: Some(sessions),
+            ..self
+        }
     }
 
     /// Whether there is a token.

@@ -18,6 +18,7 @@ pub mod mlflow;
 pub mod oci;
 pub mod ray;
 mod secret;
+mod sessions;
 mod storage;
 mod webhook;
 
@@ -26,5 +27,6 @@ pub use credentials::{Place, Vault};
 pub use error::{Error, Result};
 pub use found::{Found, HuggingFaceFiles, found, hugging_face_endpoint};
 pub use secret::{Credential, Secret};
+pub use sessions::Sessions;
 pub use storage::{Around, Settings, Storage, Watch};
 pub use webhook::webhook;

@@ -16,7 +16,6 @@ use sha2::{Digest as _, Sha256};
 
 pub use artifact::{Descriptor, Layer, Manifest, NewArtifact};
 use authority::Authority;
-pub use blob::Sessions;
 
 use crate::client::{accepted, bytes, json, next_page, shown};
 use crate::{Client, Error, Moved, Result};

@@ -1,25 +1,27 @@
-// Pushes and pulls that take their time, for the bar and its Stop button.
-import type { Commands, Direction, TransferRow, Transferred } from "../../api/generated";
+// Pushes, pulls and syncs that take their time, for the bar and its Stop button.
+import type { Commands, TransferRow } from "../../api/generated";
 import { ReportError } from "../index";
 import { answers } from "./world";
 
-type Name = "data.push" | "data.pull" | "transfers.list" | "transfers.stop";
+type Moving = "data.push" | "data.pull" | "models.push" | "models.pull" | "deployments.push" | "remotes.sync";
+type Name = Moving | "transfers.list" | "transfers.stop";
 type Answer<N extends Name> = Commands[N]["answer"];
 type Answers = { [N in Name]: (input: Commands[N]["input"]) => Answer<N> | Promise<Answer<N>> };
+type Journey = Pick<TransferRow, "direction" | "cargo" | "name" | "remote">;
 
-const VERB: Record<Direction, string> = { push: "Pushed", pull: "Pulled" };
 /** Milliseconds for each file. */
 const STEP = 250;
+const FILES = 20;
+const BYTES = 61_400_000;
 
 export function transferAnswers(tell: () => void): Answers {
   let rows: TransferRow[] = [];
   let last = 0;
-  const move = async (direction: Direction, remote: string | null, all: Transferred) => {
+  const move = async <T>(journey: Journey, all: T, { files = FILES, bytes = BYTES } = {}): Promise<T> => {
     last += 1;
     const row: TransferRow = {
+      ...journey,
       id: last,
-      direction,
-      remote,
       what: "Looking at what is there",
       done: 0,
       total: 0,
@@ -27,11 +29,11 @@ export function transferAnswers(tell: () => void): Answers {
     };
     rows = [...rows, row];
     tell();
-    for (let file = 0; file <= all.files && !row.stopping; file += 1) {
+    for (let file = 0; file <= files && !row.stopping; file += 1) {
       await new Promise((done) => setTimeout(done, STEP));
-      row.what = `${VERB[direction]} ${file} of ${all.files} files`;
-      row.done = (all.bytes * file) / all.files;
-      row.total = all.bytes;
+      row.what = `Moved ${file} of ${files} files`;
+      row.done = (bytes * file) / files;
+      row.total = bytes;
     }
     rows = rows.filter((known) => known !== row);
     tell();
@@ -44,8 +46,33 @@ export function transferAnswers(tell: () => void): Answers {
     });
   };
   return {
-    "data.push": (input) => move("push", input.remote, answers["data.push"](input)),
-    "data.pull": (input) => move("pull", input.remote, answers["data.pull"](input)),
+    "data.push": (input) => {
+      const all = answers["data.push"](input);
+      return move({ direction: "push", cargo: "data", name: null, remote: input.remote }, all, all);
+    },
+    "data.pull": (input) => {
+      const all = answers["data.pull"](input);
+      return move({ direction: "pull", cargo: "data", name: null, remote: input.remote }, all, all);
+    },
+    "models.push": (input) =>
+      move(
+        { direction: "push", cargo: "model", name: input.model, remote: input.remote },
+        answers["models.push"](input),
+      ),
+    "models.pull": (input) => {
+      const [remote = "", name = ""] = input.address.split(":");
+      return move({ direction: "pull", cargo: "model", name, remote }, answers["models.pull"](input));
+    },
+    "deployments.push": (input) =>
+      move(
+        { direction: "push", cargo: "image", name: input.name, remote: input.remote },
+        answers["deployments.push"](input),
+      ),
+    "remotes.sync": (input) =>
+      move(
+        { direction: "sync", cargo: "runs", name: null, remote: input.name },
+        answers["remotes.sync"](input),
+      ),
     "transfers.list": () => rows,
     "transfers.stop": ({ id }) => {
       for (const row of rows) if (row.id === id) row.stopping = true;

@@ -10,7 +10,8 @@ use super::{folder, known, manifests, runtime};
 use crate::App;
 use crate::error::Reported as _;
 use crate::remotes::{Connection, connection_for};
-use crate::wire::{PushDeployment, PushedImage};
+use crate::transfers::{Journey, Underway};
+use crate::wire::{Cargo, Direction, PushDeployment, PushedImage};
 
 /// Builds the image of what a deployment serves now, and pushes it. Again, it sends only what the registry does not have.
 ///
@@ -22,7 +23,16 @@ pub fn push(app: &App, input: PushDeployment) -> Result<PushedImage, Report> {
         kind == RemoteKind::Oci
     })?;
     let image = address(&to, &deployment, input.repository.as_deref())?;
-    app.block_on(docker::ping())?.reported()?;
+    let journey = Journey {
+        project: None,
+        direction: Direction::Push,
+        cargo: Cargo::Image,
+        name: Some(deployment.name.to_string()),
+        remote: Some(input.remote.clone()),
+    };
+    let underway = Underway::begin(app, journey);
+    let line = underway.line();
+    line.work(docker::ping())?;
     let base = docker::default_base();
     let library = runtime::onnx_library(app, &deployment);
     let parts = Parts {
@@ -31,16 +41,33 @@ pub fn push(app: &App, input: PushDeployment) -> Result<PushedImage, Report> {
         base: &base,
     };
     let context = exported::context(&folder(app, &deployment.name), &parts).reported()?;
-    runtime::build(app, &image, context)?;
+    let (dockerfile, files) = runtime::read(context)?;
+    line.work(docker::build(&image, &dockerfile, &files, &mut |said| {
+        if let Some(words) = step(said) {
+            line.say(&words);
+        }
+    }))?;
     let known = to.credential(app)?;
     let login = known.as_ref().map(|known| {
         // A token given as a password has a user that registries ignore.
         let user = known.user.as_deref().unwrap_or("token");
         (user, known.secret.reveal())
     });
-    app.block_on(docker::push(&image, login, &mut |_| {}))?
-        .reported()?;
+    line.work(docker::push(&image, login, &mut |far| {
+        line.tell(lapwing_data::Progress {
+            what: format!("Pushed {} of {} layers", far.layers, far.all_layers),
+            done_bytes: far.bytes,
+            total_bytes: far.all_bytes,
+        });
+    }))?;
     Ok(PushedImage { image })
+}
+
+/// What the engine says of a step of a build, `Step 3/9 : COPY …`, in words.
+fn step(said: &str) -> Option<String> {
+    let (numbers, _) = said.trim().strip_prefix("Step ")?.split_once(" : ")?;
+    let (number, all) = numbers.split_once('/')?;
+    Some(format!("Building the image, step {number} of {all}"))
 }
 
 /// What the engine calls the image: host, repository, and the revision as tag.

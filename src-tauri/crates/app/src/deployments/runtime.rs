@@ -63,7 +63,9 @@ fn start_container(
     };
     say("building the image");
     let tag = format!("{}:latest", container(deployment));
-    build(app, &tag, image::context(&folder, &parts).reported()?)?;
+    let (dockerfile, files) = read(image::context(&folder, &parts).reported()?)?;
+    app.block_on(docker::build(&tag, &dockerfile, &files, &mut |_| {}))?
+        .reported()?;
     let limits = super::defaults::of(deployment.project.as_deref(), &deployment.name)?;
     let spec = ServiceSpec {
         name: container(deployment),
@@ -92,8 +94,8 @@ fn start_container(
     app.block_on(docker::service_start(&spec))?.reported()
 }
 
-/// Builds an image from what its context says.
-pub(super) fn build(app: &App, tag: &str, context: Vec<image::ContextFile>) -> Result<(), Report> {
+/// The Dockerfile of an image, and the files that it is built from.
+pub(super) fn read(context: Vec<image::ContextFile>) -> Result<(String, Vec<ContextFile>), Report> {
     let mut dockerfile = String::new();
     let mut files = Vec::new();
     for file in context {
@@ -113,8 +115,7 @@ pub(super) fn build(app: &App, tag: &str, context: Vec<image::ContextFile>) -> R
             });
         }
     }
-    app.block_on(docker::build(tag, &dockerfile, &files, &mut |_| {}))?
-        .reported()
+    Ok((dockerfile, files))
 }
 
 /// ONNX Runtime's library, from wherever this machine has it.

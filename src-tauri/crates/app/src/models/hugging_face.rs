@@ -13,7 +13,7 @@ use lapwing_remote::{Error, digest};
 
 use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
 use super::package::Package;
-use crate::App;
+use crate::transfers::Line;
 use crate::wire::RemoteModelRow;
 use card::CARD;
 pub(super) use revision::Revision;
@@ -74,7 +74,7 @@ impl Hub {
         Ok(rows)
     }
 
-    pub async fn push(&self, app: &App, package: &Package, name: &str) -> Result<Sent, Error> {
+    pub async fn push(&self, line: &Line, package: &Package, name: &str) -> Result<Sent, Error> {
         let repo = self.repository(name).await?;
         let head = self.head(&repo).await?;
         let refs = self.server.refs(&repo).await?;
@@ -98,7 +98,7 @@ impl Hub {
             Some((last, _)) if taken => last + 1,
             Some(_) | None => own,
         };
-        let (commit, files, bytes) = self.commit(app, &repo, head, package, number).await?;
+        let (commit, files, bytes) = self.commit(line, &repo, head, package, number).await?;
         // Last: only now is it a version.
         let message = format!("{} version {own}", package.version.name);
         let tag = format!("v{number}");
@@ -134,7 +134,7 @@ impl Hub {
     /// Brings `main` to the package's files. Answers the commit, and the files and bytes that went.
     async fn commit(
         &self,
-        app: &App,
+        line: &Line,
         repo: &str,
         head: Option<Revision>,
         package: &Package,
@@ -159,7 +159,7 @@ impl Hub {
                 return Ok((head.commit.clone(), 0, 0));
             }
         }
-        let meter = Meter::new(app, added.iter().map(|file| file.size).sum());
+        let meter = Meter::new(line, added.iter().map(|file| file.size).sum());
         let change = Change {
             branch: MAIN,
             parent: head.as_ref().map(|head| head.commit.as_str()),
@@ -290,7 +290,7 @@ impl Hub {
     /// Fetches what belongs to the model. What lies here with the same digest is not asked for again.
     pub async fn fetch(
         &self,
-        app: &App,
+        line: &Line,
         from: &Revision,
         folder: &Path,
         here: &[digest::File],
@@ -301,7 +301,7 @@ impl Hub {
                 url: format!("a file of {} besides its card", from.repo),
             });
         }
-        let meter = Meter::new(app, wanted.iter().map(|file| file.size).sum());
+        let meter = Meter::new(line, wanted.iter().map(|file| file.size).sum());
         stream::iter(
             wanted
                 .iter()

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lapwing_core::{Code, RemoteKind, Report};
 use lapwing_remote::hugging_face::HuggingFace;
 use lapwing_remote::mlflow::{Mlflow, Which};
-use lapwing_remote::{Error, digest};
+use lapwing_remote::{Error, Sessions, digest};
 
 use super::hugging_face::{Hub, Revision};
 use super::mlflow as mlflow_server;
@@ -16,6 +16,7 @@ use super::package::{Package, Travelling};
 use crate::App;
 use crate::error::Reported as _;
 use crate::remotes::{Connection, hugging_face_cache};
+use crate::transfers::Line;
 use crate::wire::RemoteModelRow;
 
 /// A registry that is talked to.
@@ -101,11 +102,13 @@ impl Keeper {
     /// The registry at a connection.
     pub fn of(app: &App, remote: &Connection) -> Result<Self, Report> {
         let client = remote.client(app)?;
+        // Where cut uploads stand.
+        let sessions = Sessions::at(app.workspace().root().join("arriving/uploads.json"));
         match remote.kind {
             RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client))),
-            RemoteKind::Oci => Ok(Self::Oci(Box::new(Oci::new(app, &client).reported()?))),
+            RemoteKind::Oci => Ok(Self::Oci(Box::new(Oci::new(&client, sessions).reported()?))),
             RemoteKind::HuggingFace => Ok(Self::HuggingFace(Box::new(Hub::new(
-                HuggingFace::new(client),
+                HuggingFace::new(client).remembering(sessions),
                 !remote.says_no("private"),
                 hugging_face_cache(),
             )))),
@@ -129,6 +132,14 @@ impl Keeper {
         }
     }
 
+    /// Whether a push that is to stop should get to the end of a part: one that breaks off in it may cost more than that.
+    pub fn stops_between_parts(&self) -> bool {
+        match self {
+            Self::Oci(_) => true,
+            Self::Mlflow(_) | Self::HuggingFace(_) => false,
+        }
+    }
+
     pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
         match self {
             Self::Mlflow(server) => mlflow_server::search(server, remote, text).await,
@@ -138,11 +149,11 @@ impl Keeper {
     }
 
     /// Sends what is not there yet. Pushing the same files again answers the version that has them.
-    pub async fn push(&self, app: &App, package: &Package, name: &str) -> Result<Sent, Error> {
+    pub async fn push(&self, line: &Line, package: &Package, name: &str) -> Result<Sent, Error> {
         match self {
-            Self::Mlflow(server) => mlflow_server::push(app, server, package, name).await,
-            Self::Oci(registry) => registry.push(app, package, name).await,
-            Self::HuggingFace(hub) => hub.push(app, package, name).await,
+            Self::Mlflow(server) => mlflow_server::push(line, server, package, name).await,
+            Self::Oci(registry) => registry.push(line, package, name).await,
+            Self::HuggingFace(hub) => hub.push(line, package, name).await,
         }
     }
 
@@ -165,20 +176,20 @@ impl Keeper {
     /// Fetches all files of a version into `folder`, going on with what is there. `here` are files that need not be fetched.
     pub async fn fetch(
         &self,
-        app: &App,
+        line: &Line,
         there: &There,
         folder: &Path,
         here: &[digest::File],
     ) -> Result<(), Error> {
         match (self, &there.source) {
             (Self::Mlflow(server), Source::Mlflow(version)) => {
-                mlflow_server::fetch(app, server, version, folder).await
+                mlflow_server::fetch(line, server, version, folder).await
             }
             (Self::Oci(registry), Source::Oci(manifest)) => {
-                registry.fetch(app, &there.name, manifest, folder).await
+                registry.fetch(line, &there.name, manifest, folder).await
             }
             (Self::HuggingFace(hub), Source::HuggingFace(revision)) => {
-                hub.fetch(app, revision, folder, here).await
+                hub.fetch(line, revision, folder, here).await
             }
             (Self::Mlflow(_), Source::Oci(_) | Source::HuggingFace(_))
             | (Self::Oci(_), Source::Mlflow(_) | Source::HuggingFace(_))
@@ -211,23 +222,28 @@ impl Keeper {
 /// How much of a transfer is done, told to whoever shows it.
 #[derive(Clone)]
 pub(super) struct Meter {
-    app: App,
+    line: Line,
     done: Arc<AtomicU64>,
     total: u64,
 }
 
 impl Meter {
-    pub fn new(app: &App, total: u64) -> Self {
+    pub fn new(line: &Line, total: u64) -> Self {
         Self {
-            app: app.clone(),
+            line: line.clone(),
             done: Arc::default(),
             total,
         }
     }
 
+    /// Set when somebody wants the end.
+    pub fn stop(&self) -> &AtomicBool {
+        self.line.stop()
+    }
+
     pub fn moved(&self, what: &str, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.app.tell(&lapwing_data::Progress {
+        self.line.tell(lapwing_data::Progress {
             what: what.to_owned(),
             done_bytes: done,
             total_bytes: self.total,

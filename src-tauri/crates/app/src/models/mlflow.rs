@@ -11,7 +11,7 @@ use lapwing_remote::{Error, digest};
 
 use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
 use super::package::{ARTIFACTS, DIGEST, Package, RUN, Travelling, TravellingPoint};
-use crate::App;
+use crate::transfers::Line;
 use crate::wire::RemoteModelRow;
 
 /// Files that are on the way at once.
@@ -48,7 +48,7 @@ fn row(remote: &str, model: RegisteredModel) -> RemoteModelRow {
 }
 
 pub(super) async fn push(
-    app: &App,
+    line: &Line,
     server: &Mlflow,
     package: &Package,
     name: &str,
@@ -93,7 +93,7 @@ pub(super) async fn push(
             });
         }
     };
-    let (files, bytes) = upload(app, server, &location, &package.files).await?;
+    let (files, bytes) = upload(line, server, &location, &package.files).await?;
     if let Some(model) = &logged {
         server.finish_logged_model(&model.model_id).await?;
     }
@@ -187,7 +187,7 @@ pub(super) async fn send_run(
 
 /// Sends what is not there yet with its size; answers how many files and bytes went.
 pub(super) async fn upload(
-    app: &App,
+    line: &Line,
     server: &Mlflow,
     location: &str,
     files: &[digest::File],
@@ -203,7 +203,7 @@ pub(super) async fn upload(
         })
         .collect();
     let total: u64 = missing.iter().map(|file| file.size).sum();
-    let meter = Meter::new(app, total);
+    let meter = Meter::new(line, total);
     stream::iter(missing.iter().map(|file| {
         let (meter, path) = (meter.clone(), file.path.clone());
         let moved = move |bytes| meter.moved(&path, bytes);
@@ -236,13 +236,13 @@ pub(super) async fn find(server: &Mlflow, name: &str, which: &Which) -> Result<T
 }
 
 pub(super) async fn fetch(
-    app: &App,
+    line: &Line,
     server: &Mlflow,
     version: &ModelVersion,
     folder: &Path,
 ) -> Result<(), Error> {
     let location = server.location(version).await?;
-    if fetch_all(app, server, &location, folder).await? == 0 {
+    if fetch_all(line, server, &location, folder).await? == 0 {
         return Err(Error::NotFound {
             url: format!("a file of {} version {}", version.name, version.version),
         });
@@ -252,14 +252,14 @@ pub(super) async fn fetch(
 
 /// Fetches everything below an artifact location. Answers how many files there are.
 pub(super) async fn fetch_all(
-    app: &App,
+    line: &Line,
     server: &Mlflow,
     location: &str,
     folder: &Path,
 ) -> Result<usize, Error> {
     let files = server.files(location).await?;
     let total = files.iter().map(size).sum();
-    let meter = Meter::new(app, total);
+    let meter = Meter::new(line, total);
     stream::iter(
         files
             .iter()

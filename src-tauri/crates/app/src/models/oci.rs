@@ -5,12 +5,12 @@ use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lapwing_remote::mlflow::Which;
-use lapwing_remote::oci::{Layer, Manifest, NewArtifact, Registry, Sessions};
-use lapwing_remote::{Client, Error, digest};
+use lapwing_remote::oci::{Layer, Manifest, NewArtifact, Registry};
+use lapwing_remote::{Client, Error, Sessions, Watch, digest};
 
 use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
 use super::package::{DIGEST, Package, Travelling};
-use crate::App;
+use crate::transfers::Line;
 use crate::wire::RemoteModelRow;
 
 /// Blobs that are on the way at once: each holds one part in memory.
@@ -25,10 +25,10 @@ pub(super) struct Oci {
 }
 
 impl Oci {
-    pub fn new(app: &App, client: &Client) -> Result<Self, Error> {
+    pub fn new(client: &Client, sessions: Sessions) -> Result<Self, Error> {
         Ok(Self {
             registry: Registry::new(client)?,
-            sessions: Sessions::at(app.workspace().root().join("arriving/uploads.json")),
+            sessions,
         })
     }
 
@@ -65,7 +65,7 @@ impl Oci {
         Ok(rows)
     }
 
-    pub async fn push(&self, app: &App, package: &Package, name: &str) -> Result<Sent, Error> {
+    pub async fn push(&self, line: &Line, package: &Package, name: &str) -> Result<Sent, Error> {
         let repository = self.registry.repository(name);
         let (number, known) = self.free_number(&repository, package).await?;
         if known {
@@ -78,7 +78,7 @@ impl Oci {
             });
         }
         let total: u64 = package.files.iter().map(|file| file.size).sum();
-        let meter = Meter::new(app, total);
+        let meter = Meter::new(line, total);
         let sent: Vec<u64> = stream::iter(
             package
                 .files
@@ -124,7 +124,10 @@ impl Oci {
         file: &digest::File,
         meter: &Meter,
     ) -> Result<u64, Error> {
-        let moved = |bytes| meter.moved(&file.path, bytes);
+        let watch = Watch {
+            moved: &|bytes| meter.moved(&file.path, bytes),
+            stop: meter.stop(),
+        };
         let sent = self
             .registry
             .send_blob(
@@ -132,7 +135,7 @@ impl Oci {
                 &file.on_disk,
                 &file.sha256,
                 &self.sessions,
-                &moved,
+                watch,
             )
             .await?;
         if !sent {
@@ -210,7 +213,7 @@ impl Oci {
 
     pub async fn fetch(
         &self,
-        app: &App,
+        line: &Line,
         name: &str,
         manifest: &Manifest,
         folder: &Path,
@@ -221,7 +224,7 @@ impl Oci {
             .iter()
             .filter(|layer| !layer.is_run())
             .collect();
-        let meter = Meter::new(app, files.iter().map(|layer| layer.size).sum());
+        let meter = Meter::new(line, files.iter().map(|layer| layer.size).sum());
         stream::iter(files.into_iter().map(|layer| {
             let (repository, meter) = (&repository, &meter);
             async move {

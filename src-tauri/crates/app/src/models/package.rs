@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::error::Reported as _;
+use crate::transfers::Line;
 
 /// Of what a version consists, wherever it is: SHA-256 over names and contents of its files.
 pub(crate) const DIGEST: &str = "lapwing.digest";
@@ -161,7 +162,8 @@ impl Travelling {
 }
 
 /// Reads all of `NAME@ALIAS` or `NAME/VERSION`.
-pub(crate) fn package(app: &App, text: &str) -> Result<Package, Report> {
+pub(crate) fn package(line: &Line, text: &str) -> Result<Package, Report> {
+    let app = line.app();
     let found = app.tracking().files(text).reported()?;
     let (name, number) = match (found.name, found.version) {
         (Some(name), Some(number)) => (name, number),
@@ -175,7 +177,7 @@ pub(crate) fn package(app: &App, text: &str) -> Result<Package, Report> {
         }
     };
     let version = app.tracking().version(&name, number).reported()?;
-    let files = digest::folder(&found.folder).reported()?;
+    let files = line.files(&found.folder)?;
     let run = match version.run_id.as_deref().map(str::parse) {
         Some(Ok(id)) => app.tracking().run(&id).ok(), // Its run was deleted for good: it travels without.
         Some(Err(_)) | None => None,

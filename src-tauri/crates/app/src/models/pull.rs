@@ -12,7 +12,8 @@ use super::keeper::{Identity, Keeper, There, keeps_models};
 use super::package::{DIGEST, ORIGIN};
 use crate::error::Reported as _;
 use crate::remotes::connection_for;
-use crate::wire::{PullModel, Pulled, RemoteModelRow, SearchRemoteModels};
+use crate::transfers::{Journey, Line, Underway};
+use crate::wire::{Cargo, Direction, PullModel, Pulled, RemoteModelRow, SearchRemoteModels};
 use crate::{App, file};
 
 /// What a registry has, of which the name contains a text.
@@ -32,16 +33,32 @@ pub fn search(app: &App, input: SearchRemoteModels) -> Result<Vec<RemoteModelRow
 /// When there is no such remote or version, the registry refuses, or a file arrives damaged.
 pub fn pull(app: &App, input: PullModel) -> Result<Pulled, Report> {
     let wanted = address::wanted(&input.address)?;
+    let journey = Journey {
+        project: None,
+        direction: Direction::Pull,
+        cargo: Cargo::Model,
+        name: input
+            .address
+            .split_once(':')
+            .map(|(_, name)| name.to_owned()),
+        remote: Some(wanted.remote),
+    };
+    let underway = Underway::begin(app, journey);
+    take(underway.line(), input)
+}
+
+/// As [`pull`], as part of a transfer.
+pub(super) fn take(line: &Line, input: PullModel) -> Result<Pulled, Report> {
+    let app = line.app();
+    let wanted = address::wanted(&input.address)?;
     let from = connection_for(app, input.project.as_deref(), &wanted.remote, keeps_models)?;
     let keeper = Keeper::of(app, &from)?;
-    let there = app
-        .block_on(keeper.find(&wanted.name, &wanted.which))?
-        .reported()?;
+    let there = line.work(keeper.find(&wanted.name, &wanted.which))?;
     let name = input.name.unwrap_or_else(|| own_part(&wanted.name));
     let origin = there.address(&from.name);
-    let (version, new) = match known(app, &name, &there, &origin)? {
+    let (version, new) = match known(line, &name, &there, &origin)? {
         Known::Here(version) => (version, false),
-        Known::Not(here) => (fetch(app, &keeper, &there, &name, &origin, &here)?, true),
+        Known::Not(here) => (fetch(line, &keeper, &there, &name, &origin, &here)?, true),
     };
     if let Some(alias) = &input.alias {
         app.tracking().set_alias(&name, alias, version).reported()?;
@@ -67,7 +84,8 @@ enum Known {
 }
 
 /// The version here that is the one there: by its files, or, where nobody can tell of these, by where it came from.
-fn known(app: &App, name: &str, there: &There, origin: &str) -> Result<Known, Report> {
+fn known(line: &Line, name: &str, there: &There, origin: &str) -> Result<Known, Report> {
+    let app = line.app();
     let tagged = |key: &str, value: &str| {
         let found = app.tracking().version_with_tag(name, key, value);
         found.reported().map(|found| found.map(|one| one.version))
@@ -91,7 +109,7 @@ fn known(app: &App, name: &str, there: &There, origin: &str) -> Result<Known, Re
         let Ok(place) = app.tracking().files(&text) else {
             continue;
         };
-        let files = digest::folder(&place.folder).reported()?;
+        let files = line.files(&place.folder)?;
         if there.is(&files).reported()? {
             return Ok(Known::Here(version.version));
         }
@@ -101,17 +119,17 @@ fn known(app: &App, name: &str, there: &There, origin: &str) -> Result<Known, Re
 }
 
 fn fetch(
-    app: &App,
+    line: &Line,
     keeper: &Keeper,
     there: &There,
     name: &str,
     origin: &str,
     here: &[digest::File],
 ) -> Result<u32, Report> {
+    let app = line.app();
     let folder = arriving(app, &there.arrival(origin))?;
-    app.block_on(keeper.fetch(app, there, &folder, here))?
-        .reported()?;
-    let digest = digest::of(&digest::folder(&folder).reported()?);
+    line.work(keeper.fetch(line, there, &folder, here))?;
+    let digest = digest::of(&line.files(&folder)?);
     if let Identity::Digest(expected) = &there.identity
         && *expected != digest
     {
@@ -123,7 +141,7 @@ fn fetch(
         }
         .report());
     }
-    let run_id = match app.block_on(keeper.run(there))?.reported()? {
+    let run_id = match line.work(keeper.run(there))? {
         Some(run) => run.take_in(app)?,
         None => None,
     };

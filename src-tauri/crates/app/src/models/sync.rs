@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use lapwing_core::{Code, RemoteKind, Report, RunId};
+use lapwing_remote::Error;
 use lapwing_remote::mlflow::{Mlflow, Run as RemoteRun};
-use lapwing_remote::{Error, digest};
 use lapwing_store::search::View;
 use lapwing_tracking::{Run, RunStatus, Search};
 
@@ -14,7 +14,8 @@ use super::package::{ARTIFACTS, RUN, Travelling};
 use super::{mlflow, pull, push};
 use crate::error::Reported as _;
 use crate::remotes::connection_for;
-use crate::wire::{PullModel, PushModel, SyncRemote, Synced};
+use crate::transfers::{Journey, Line, Underway};
+use crate::wire::{Cargo, Direction, PullModel, PushModel, SyncRemote, Synced};
 use crate::{App, file, projects};
 
 const PAGE: u32 = 1000;
@@ -41,8 +42,16 @@ pub fn sync(app: &App, input: SyncRemote) -> Result<Synced, Report> {
             "runs are synced with MLflow servers; models go elsewhere with `lapwing models push`",
         ));
     }
+    let journey = Journey {
+        project: None,
+        direction: Direction::Sync,
+        cargo: Cargo::Runs,
+        name: None,
+        remote: Some(input.name.clone()),
+    };
+    let underway = Underway::begin(app, journey);
     let mut done = Sync {
-        app,
+        line: underway.line(),
         server: Mlflow::new(with.client(app)?),
         project: input.project.clone(),
         remote: with.name,
@@ -73,7 +82,7 @@ fn experiments(input: &SyncRemote) -> Result<Vec<String>, Report> {
 }
 
 struct Sync<'a> {
-    app: &'a App,
+    line: &'a Line,
     server: Mlflow,
     project: Option<String>,
     remote: String,
@@ -108,15 +117,14 @@ fn ended(status: RunStatus) -> bool {
 
 impl Sync<'_> {
     fn experiment(&mut self, name: &str) -> Result<(), Report> {
-        let app = self.app;
-        let known = app
-            .block_on(self.server.find_experiment(name))?
-            .reported()?;
+        let line = self.line;
+        line.say(&format!("Comparing the runs of {name}"));
+        let known = line.work(self.server.find_experiment(name))?;
         let theirs = match &known {
-            Some(id) => app.block_on(self.server.runs(id))?.reported()?,
+            Some(id) => line.work(self.server.runs(id))?,
             None => Vec::new(),
         };
-        let ours = runs_here(app, name)?;
+        let ours = runs_here(line.app(), name)?;
         let there: BTreeMap<&str, &RemoteRun> =
             theirs.iter().map(|run| (id_of(run), run)).collect();
         let sent = ours.iter().filter(|run| !run.deleted && ended(run.status));
@@ -129,7 +137,7 @@ impl Sync<'_> {
         }
         let ids: Vec<String> = theirs.iter().map(|run| run.info.run_id.clone()).collect();
         self.take_versions(&ids)?;
-        let ids: BTreeSet<String> = runs_here(app, name)?
+        let ids: BTreeSet<String> = runs_here(line.app(), name)?
             .iter()
             .map(|run| run.id.to_string())
             .collect();
@@ -143,7 +151,7 @@ impl Sync<'_> {
         run: &Run,
         there: Option<&RemoteRun>,
     ) -> Result<(), Report> {
-        let app = self.app;
+        let (line, app) = (self.line, self.line.app());
         // One that began elsewhere is sent with its artifacts by whoever has them.
         let began_here = !run.tags.contains_key(RUN);
         if there.is_some_and(|there| !began_here || whole(there)) {
@@ -151,7 +159,7 @@ impl Sync<'_> {
         }
         let folder = app.tracking().artifact_folder(&run.id).reported()?;
         let files = if folder.is_dir() {
-            digest::folder(&folder).reported()?
+            line.files(&folder)?
         } else {
             Vec::new()
         };
@@ -164,7 +172,7 @@ impl Sync<'_> {
             let sent = if files.is_empty() {
                 (0, 0)
             } else {
-                mlflow::upload(app, server, uri, &files).await?
+                mlflow::upload(line, server, uri, &files).await?
             };
             // Last, because it says that the artifacts are there.
             let count = files.len().to_string();
@@ -173,7 +181,7 @@ impl Sync<'_> {
                 .await?;
             Ok::<_, Error>(sent)
         };
-        let (files, bytes) = app.block_on(work)?.reported()?;
+        let (files, bytes) = line.work(work)?;
         self.moved.runs_pushed.push(run.id.to_string());
         self.count(files, bytes);
         Ok(())
@@ -186,7 +194,7 @@ impl Sync<'_> {
 
     /// A run of the server, and its artifacts where they are not here yet.
     fn take(&mut self, run: &RemoteRun, here: Option<&Run>) -> Result<(), Report> {
-        let app = self.app;
+        let (line, app) = (self.line, self.line.app());
         let complete = here.is_some_and(|here| {
             let began_here = tag(run, RUN).is_some() && !here.tags.contains_key(RUN);
             here.deleted || began_here || here.tags.contains_key(ARTIFACTS) || !whole(run)
@@ -194,9 +202,7 @@ impl Sync<'_> {
         if complete {
             return Ok(());
         }
-        let travelling = app
-            .block_on(mlflow::run(&self.server, &run.info.run_id))?
-            .reported()?;
+        let travelling = line.work(mlflow::run(&self.server, &run.info.run_id))?;
         let Some(travelling) = travelling else {
             return Ok(()); // Deleted in between.
         };
@@ -216,20 +222,22 @@ impl Sync<'_> {
     }
 
     fn take_artifacts(&self, run: &RemoteRun, id: &RunId) -> Result<(usize, u64), Report> {
-        let app = self.app;
+        let (line, app) = (self.line, self.line.app());
         let folder = app
             .workspace()
             .root()
             .join("arriving")
             .join(format!("run-{id}"));
         fs_err::create_dir_all(&folder).map_err(|error| file::unwritable(&folder, &error))?;
-        let work = mlflow::fetch_all(app, &self.server, &run.info.artifact_uri, &folder);
-        match app.block_on(work)? {
-            // A run without artifacts may have no place for them either.
-            Ok(_) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.report()),
-        }
-        let files = digest::folder(&folder).reported()?;
+        let work = async {
+            match mlflow::fetch_all(line, &self.server, &run.info.artifact_uri, &folder).await {
+                // A run without artifacts may have no place for them either.
+                Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(error),
+            }
+        };
+        line.work(work)?;
+        let files = line.files(&folder)?;
         for one in &files {
             app.tracking()
                 .log_artifact(id, Path::new(&one.on_disk), &one.path)
@@ -240,12 +248,12 @@ impl Sync<'_> {
     }
 
     fn take_versions(&mut self, run_ids: &[String]) -> Result<(), Report> {
-        let app = self.app;
-        let there = app.block_on(self.server.versions_of(run_ids))?.reported()?;
+        let line = self.line;
+        let there = line.work(self.server.versions_of(run_ids))?;
         for version in there {
             let address = format!("{}:{}/{}", self.remote, version.name, version.version);
-            let pulled = pull::pull(
-                app,
+            let pulled = pull::take(
+                line,
                 PullModel {
                     project: self.project.clone(),
                     address: address.clone(),
@@ -261,7 +269,7 @@ impl Sync<'_> {
     }
 
     fn send_versions(&mut self, run_ids: &BTreeSet<String>) -> Result<(), Report> {
-        let app = self.app;
+        let (line, app) = (self.line, self.line.app());
         for model in app.tracking().models().reported()? {
             let mut versions = app.tracking().versions(&model.name).reported()?;
             versions.sort_by_key(|version| version.version);
@@ -270,8 +278,8 @@ impl Sync<'_> {
                 run.is_some_and(|run| run_ids.contains(run))
             });
             for version in ours {
-                let pushed = push::push(
-                    app,
+                let pushed = push::send(
+                    line,
                     PushModel {
                         project: self.project.clone(),
                         model: format!("{}/{}", version.name, version.version),

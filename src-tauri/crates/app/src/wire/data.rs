@@ -155,32 +155,3 @@ pub struct Transferred {
     /// After a push: commits that name data and are only here.
     pub unpushed_commits: Count,
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    Push,
-    Pull,
-}
-
-/// A push or pull that goes on in this process.
-#[derive(Debug, Clone, Serialize, Deserialize, Type)]
-pub struct TransferRow {
-    pub id: u32,
-    pub direction: Direction,
-    /// As it was named; `None` is the default one.
-    pub remote: Option<String>,
-    /// What it is at, in words: `Pushed 2 of 9 files`.
-    pub what: String,
-    /// Bytes.
-    pub done: Count,
-    /// Bytes; 0 until it is known.
-    pub total: Count,
-    /// It was asked to stop, and will soon.
-    pub stopping: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, Type)]
-pub struct TransferRef {
-    pub id: u32,
-}

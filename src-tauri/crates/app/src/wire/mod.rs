@@ -14,6 +14,7 @@ mod project;
 mod remote;
 mod run;
 mod table;
+mod transfer;
 mod typescript;
 
 pub use count::Count;
@@ -26,4 +27,5 @@ pub use project::*;
 pub use remote::*;
 pub use run::*;
 pub use table::{COMMANDS, dispatch};
+pub use transfer::*;
 pub use typescript::typescript;

@@ -35,7 +35,7 @@ macro_rules! command_table {
             "data.profile" => data::profile(PreviewData) -> lapwing_monitor::profile::Profile, [];
             "data.push" => data::push(TransferData) -> Transferred, [];
             "data.pull" => data::pull(TransferData) -> Transferred, [Data, Pipeline];
-            "transfers.list" => transfers::list(InProject) -> Vec<TransferRow>, [];
+            "transfers.list" => transfers::list(TransfersOf) -> Vec<TransferRow>, [];
             "transfers.stop" => transfers::stop(TransferRef) -> Nothing, [Transfers];
 
             "pipeline.get" => pipeline::get(InProject) -> PipelineView, [];

@@ -1,7 +1,9 @@
 //! A push that is watched and stopped from elsewhere, as the window does it.
 
 use std::collections::BTreeMap;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use lapwing_app::wire::dispatch;
@@ -81,4 +83,108 @@ fn a_stopped_push_is_gone_on_with_by_the_next() {
     assert!(sent > Some(1) && skipped > Some(0), "{done}");
     let all = FILES as u64 + 1; // With the folder's listing.
     assert_eq!(sent.zip(skipped).map(|(a, b)| a + b), Some(all), "{done}");
+}
+
+/// The real `docker-registry` of Debian, ended with the test.
+struct Registry {
+    server: Child,
+    url: String,
+}
+
+impl Registry {
+    fn start(folder: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: \"{}/images\"}}}}\nhttp: {{addr: \"{address}\"}}\n",
+            folder.display()
+        );
+        let file = folder.join("registry.yml");
+        std::fs::write(&file, config).unwrap();
+        let server = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry is installed: run `make test`");
+        while TcpStream::connect(address).is_err() {
+            std::thread::yield_now();
+        }
+        let url = format!("http://{address}");
+        Self { server, url }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// A model with a file of several parts, registered as version 1.
+fn register(app: &App, folder: &Path) {
+    const BYTES: usize = 40 << 20;
+    let model = folder.join("model");
+    std::fs::create_dir_all(&model).unwrap();
+    let flavors = "flavors:\n  python_function:\n    loader_module: nobody\n";
+    std::fs::write(model.join("MLmodel"), flavors).unwrap();
+    let weights: Vec<u8> = (0..BYTES).map(|n| (n % 251) as u8).collect();
+    std::fs::write(model.join("weights.bin"), weights).unwrap();
+    let input = json!({ "name": "birds", "source": model, "alias": null });
+    ask(app, "models.register", input);
+}
+
+#[test]
+fn a_model_on_its_way_is_told_and_stopped_as_data_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, project) = workspace(folder.path());
+    let registry = Registry::start(folder.path());
+    register(&app, folder.path());
+    let add = json!({
+        "project": null, "name": "images", "url": registry.url, "kind": "oci", "default": false,
+        "user": null, "secret": null, "options": {},
+    });
+    ask(&app, "remotes.add", add);
+    let push = json!({
+        "project": project["project"], "model": "birds/1", "remote": "images", "name": null, "alias": null,
+    });
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (keep, window) = (Arc::clone(&seen), app.clone());
+    app.show_progress(move |what, done, _| {
+        let mut seen = keep.lock().unwrap();
+        if seen.is_empty() && what == "weights.bin" && done > 0 {
+            // It belongs to no project: every page of models shows it.
+            let row = ask(&window, "transfers.list", json!({ "project": null }))[0].take();
+            ask(&window, "transfers.stop", json!({ "id": row["id"] }));
+            seen.push(row);
+        }
+    });
+    let report = dispatch(&app, "models.push", push.clone()).unwrap_err();
+    assert_eq!(report.name, "remote.stopped", "{report:?}");
+    let row = seen.lock().unwrap()[0].clone();
+    assert_eq!(
+        [
+            &row["direction"],
+            &row["cargo"],
+            &row["name"],
+            &row["remote"]
+        ],
+        ["push", "model", "birds/1", "images"],
+        "{row}"
+    );
+    assert!(row["total"].as_u64() > row["done"].as_u64(), "{row}");
+    let after = ask(&app, "transfers.list", project);
+    assert_eq!(after, json!([]), "what is over is not listed");
+    let there = json!({ "project": null, "remote": "images", "text": "birds" });
+    let there = ask(&app, "models.search_remote", there);
+    assert_eq!(there, json!([]), "half a version is none");
+
+    let done = ask(&app, "models.push", push);
+    assert_eq!(done["new"], true, "{done}");
+    let pull = json!({ "project": null, "address": "images:birds", "name": "owls", "alias": null });
+    assert_eq!(ask(&app, "models.pull", pull)["new"], true);
 }

@@ -1,5 +1,7 @@
 //! Images: named ones, and those built from what a Python environment needs.
 
+use std::collections::BTreeMap;
+
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{BuildImageOptionsBuilder, PushImageOptionsBuilder};
@@ -142,17 +144,74 @@ pub async fn build(
     build_with(&connect().await?, tag, dockerfile, files, say).await
 }
 
+/// How far the push of an image is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pushing {
+    /// Layers that the registry has by now, of all.
+    pub layers: u64,
+    pub all_layers: u64,
+    pub bytes: u64,
+    pub all_bytes: u64,
+}
+
+/// What the engine has said of the layers so far. It names none of them to us: those that move are told apart by their size.
+#[derive(Default)]
+struct Layers {
+    all: u64,
+    sent: u64,
+    known: u64,
+    image_bytes: u64,
+    moving: BTreeMap<u64, u64>,
+}
+
+impl Layers {
+    fn hear(&mut self, status: &str, moved: Option<(u64, u64)>) {
+        match (status, moved) {
+            ("Preparing", _) => self.all += 1,
+            ("Pushed", _) => self.sent += 1,
+            ("Layer already exists", _) => self.known += 1,
+            (other, _) if other.starts_with("Mounted from") => self.known += 1,
+            ("Pushing", Some((done, of))) if of > 0 => {
+                let before = self.moving.entry(of).or_default();
+                *before = done.min(of).max(*before);
+            }
+            _ => {}
+        }
+    }
+
+    fn so_far(&self) -> Pushing {
+        let begun = (self.moving.len() as u64).max(self.sent);
+        let moving: u64 = self.moving.keys().sum();
+        Pushing {
+            layers: self.sent + self.known,
+            all_layers: self.all,
+            bytes: self.moving.values().sum(),
+            // A layer says its size when it begins: before all have, it is no more than the image.
+            all_bytes: if begun + self.known < self.all {
+                moving.max(self.image_bytes)
+            } else {
+                moving
+            },
+        }
+    }
+}
+
 /// Sends an image under its name, which begins with the registry's address, with user and password. What the registry has is not
-/// sent again.
+/// sent again. Whoever drops it ends it.
 ///
 /// # Errors
 /// When Docker is not reachable, there is no such image, or the registry refuses.
 pub async fn push(
     image: &str,
     login: Option<(&str, &str)>,
-    say: &mut (dyn FnMut(&str) + Send),
+    told: &mut (dyn FnMut(Pushing) + Send),
 ) -> Result<()> {
     let docker = connect().await?;
+    let inspected = docker.inspect_image(image).await?;
+    let mut layers = Layers {
+        image_bytes: unsigned(inspected.size),
+        ..Layers::default()
+    };
     let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
     let options = PushImageOptionsBuilder::new().tag(tag).build();
     // It travels in a header of the engine's API.
@@ -171,11 +230,18 @@ pub async fn push(
         if let Some(error) = step.error_detail {
             return Err(refused(error.message.unwrap_or_default()));
         }
-        if let (Some(status), None) = (&step.status, &step.progress_detail) {
-            say(status);
-        }
+        let detail = step.progress_detail;
+        let moved = detail.map(|detail| (unsigned(detail.current), unsigned(detail.total)));
+        layers.hear(step.status.as_deref().unwrap_or_default(), moved);
+        told(layers.so_far());
     }
     Ok(())
+}
+
+fn unsigned(count: Option<i64>) -> u64 {
+    count
+        .and_then(|count| u64::try_from(count).ok())
+        .unwrap_or(0) // Not said: nothing.
 }
 
 async fn build_with(
@@ -231,4 +297,34 @@ fn context(dockerfile: &str, files: &[ContextFile]) -> Result<Vec<u8>> {
         append(&file.path, &file.content, file.mode)?;
     }
     Ok(archive.into_inner()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layers, Pushing};
+
+    #[test]
+    fn an_image_is_measured_by_its_layers_once_all_have_begun() {
+        let mut layers = Layers {
+            image_bytes: 1000,
+            ..Layers::default()
+        };
+        for _ in 0..3 {
+            layers.hear("Preparing", Some((0, 0)));
+        }
+        layers.hear("Layer already exists", Some((0, 0)));
+        layers.hear("Pushing", Some((10, 200)));
+        layers.hear("Pushing", Some((9, 200)));
+        let so_far = |layers, bytes, all_bytes| Pushing {
+            layers,
+            all_layers: 3,
+            bytes,
+            all_bytes,
+        };
+        assert_eq!(layers.so_far(), so_far(1, 10, 1000), "one is still to come");
+        layers.hear("Pushing", Some((60, 50)));
+        assert_eq!(layers.so_far(), so_far(1, 60, 250));
+        layers.hear("Pushed", None);
+        assert_eq!(layers.so_far(), so_far(2, 60, 250));
+    }
 }

@@ -17,7 +17,7 @@ use bollard::query_parameters::InspectNetworkOptions;
 use crate::{Error, Result};
 
 pub use engine::DockerHost;
-pub use image::{ContextFile, build, default_base, ensure, has_image, push};
+pub use image::{ContextFile, Pushing, build, default_base, ensure, has_image, push};
 pub(crate) use job::{Place, discard, has_container, run_job};
 pub use service::{
     ServiceSpec, ServiceState, service_logs, service_remove, service_start, service_state,

@@ -1,4 +1,5 @@
-//! Large files: asked for with Git LFS's batch call, sent to where the answer says, whole or in parts. A cut costs one part.
+//! Large files: asked for with Git LFS's batch call, sent to where the answer says, whole or in parts. A cut costs one part, also where
+//! the next program goes on.
 //!
 //! <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>, and the Hub's own way of parts: their addresses are in the
 //! `header` of the upload, by number.
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Method, RequestBuilder, Response, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::commit::{Added, Content, Done, MAX_FILES_ASKED};
@@ -45,7 +46,7 @@ struct Actions {
     verify: Option<Action>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Action {
     href: String,
     #[serde(default)]
@@ -63,7 +64,8 @@ impl Action {
     fn part_bytes(&self) -> Option<u64> {
         let said = self.header.get("chunk_size")?;
         // Said as text or as a number; anything else says nothing.
-        said.as_u64().or_else(|| said.as_str()?.parse().ok())
+        let bytes = said.as_u64().or_else(|| said.as_str()?.parse().ok());
+        bytes.filter(|bytes| *bytes > 0)
     }
 
     /// Addresses of the parts in their order.
@@ -76,6 +78,13 @@ impl Action {
         numbered.sort_unstable();
         numbered.into_iter().map(|(_, address)| address).collect()
     }
+}
+
+/// An upload in parts that was begun, and what the storage calls the parts that it has.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    upload: Action,
+    etags: BTreeMap<u32, String>,
 }
 
 impl HuggingFace {
@@ -97,7 +106,7 @@ impl HuggingFace {
             let sent: Vec<u64> = stream::iter(
                 objects
                     .iter()
-                    .map(|object| self.send_object(part, object, moved)),
+                    .map(|object| self.send_object(repo, part, object, moved)),
             )
             .buffer_unordered(MAX_FILES)
             .try_collect()
@@ -111,6 +120,7 @@ impl HuggingFace {
     /// Answers the bytes that went: none where the server has the object.
     async fn send_object(
         &self,
+        repo: &str,
         files: &[&Added],
         object: &Object,
         moved: Moved<'_>,
@@ -130,7 +140,7 @@ impl HuggingFace {
             moved(file.size);
             return Ok(0);
         };
-        self.send_one(file, upload, moved).await?;
+        self.send_one(repo, file, upload, moved).await?;
         let verify = object.actions.as_ref().and_then(|all| all.verify.as_ref());
         if let Some(verify) = verify {
             let body = json!({ "oid": file.sha256, "size": file.size });
@@ -168,8 +178,14 @@ impl HuggingFace {
         Ok(batch.objects)
     }
 
-    async fn send_one(&self, file: &Added, upload: &Action, moved: Moved<'_>) -> Result<()> {
-        let Some(part_bytes) = upload.part_bytes().filter(|bytes| *bytes > 0) else {
+    async fn send_one(
+        &self,
+        repo: &str,
+        file: &Added,
+        upload: &Action,
+        moved: Moved<'_>,
+    ) -> Result<()> {
+        if upload.part_bytes().is_none() {
             let make = || {
                 let request = self.client.bare(Method::PUT, &upload.href);
                 upload.header.iter().fold(request, |request, (key, value)| {
@@ -179,25 +195,77 @@ impl HuggingFace {
             self.send_part(file, 0, file.size, make).await?;
             moved(file.size);
             return Ok(());
+        }
+        let key = format!("{} {}/{repo}", file.sha256, self.client.base());
+        if let Some(begun) = self.begun(&key) {
+            match self.send_parts(&key, file, begun, moved).await {
+                // Too long ago, or ended in another way: the storage knows nothing of it any more.
+                Err(
+                    Error::Unauthorized { .. }
+                    | Error::Forbidden { .. }
+                    | Error::NotFound { .. }
+                    | Error::Answered { status: 400, .. },
+                ) => self.keep(&key, None)?,
+                ended => return ended,
+            }
+        }
+        let begun = Begun {
+            upload: upload.clone(),
+            etags: BTreeMap::new(),
         };
+        self.send_parts(&key, file, begun, moved).await
+    }
+
+    /// The upload of that name that a cut left.
+    fn begun(&self, key: &str) -> Option<Begun> {
+        let kept = self.sessions.as_ref()?.get(key)?;
+        serde_json::from_str(&kept).ok() // Damaged: it begins anew.
+    }
+
+    fn keep(&self, key: &str, begun: Option<&Begun>) -> Result<()> {
+        let Some(sessions) = &self.sessions else {
+            return Ok(());
+        };
+        let kept = begun.map(|begun| json!(begun).to_string());
+        sessions.set(key, kept.as_deref())
+    }
+
+    /// Sends the parts that the storage does not have yet, and says that these are all.
+    async fn send_parts(
+        &self,
+        key: &str,
+        file: &Added,
+        mut begun: Begun,
+        moved: Moved<'_>,
+    ) -> Result<()> {
+        let upload = begun.upload.clone();
+        let part_bytes = upload.part_bytes().unwrap_or(file.size);
         let addresses = upload.parts();
         if addresses.len() as u64 != file.size.div_ceil(part_bytes) {
             return Err(self.unreadable("another number of parts than the file has"));
         }
-        let mut parts = Vec::new();
         let mut at = 0;
         for (number, address) in (1_u32..).zip(addresses) {
             let bytes = part_bytes.min(file.size - at);
-            let make = || self.client.bare(Method::PUT, address);
-            let answer = self.send_part(file, at, bytes, make).await?;
-            let etag = answer.headers().get(header::ETAG);
-            let etag = etag
-                .and_then(|etag| etag.to_str().ok()) // Not text: none that could be sent back.
-                .ok_or_else(|| self.unreadable("a part without an ETag"))?;
-            parts.push(json!({ "partNumber": number, "etag": etag }));
+            let there = begun.etags.contains_key(&number);
+            if !there {
+                let make = || self.client.bare(Method::PUT, address);
+                let answer = self.send_part(file, at, bytes, make).await?;
+                let etag = answer.headers().get(header::ETAG);
+                let etag = etag
+                    .and_then(|etag| etag.to_str().ok()) // Not text: none that could be sent back.
+                    .ok_or_else(|| self.unreadable("a part without an ETag"))?;
+                begun.etags.insert(number, etag.to_owned());
+                self.keep(key, Some(&begun))?;
+            }
             moved(bytes);
             at += bytes;
         }
+        let parts: Vec<Value> = begun
+            .etags
+            .iter()
+            .map(|(number, etag)| json!({ "partNumber": number, "etag": etag }))
+            .collect();
         // Its address says who may do this: no token goes along.
         let request = self
             .client
@@ -205,7 +273,8 @@ impl HuggingFace {
             .json(&json!({ "oid": file.sha256, "parts": parts }))
             .header(header::ACCEPT, LFS_JSON)
             .header(header::CONTENT_TYPE, LFS_JSON);
-        self.ask(request).await.map(|_| ())
+        self.ask(request).await?;
+        self.keep(key, None)
     }
 
     /// Sends bytes of a file, again after a cut.

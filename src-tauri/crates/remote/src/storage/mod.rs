@@ -39,7 +39,7 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
