@@ -8,11 +8,16 @@ export function Health({ health }: { health: RemoteHealth | "asking" | undefined
   if (health.problem) {
     const { message, hint } = health.problem;
     return (
-      <span title={hint ?? undefined}>
+      <span title={hint ? `${message}\n${hint}` : message}>
         <State tone="failed">{message}</State>
       </span>
     );
   }
   const user = health.user ? `, as ${health.user}` : "";
-  return <State tone="good">{`${health.server ?? "works"}${user}, ${health.millis} ms`}</State>;
+  const words = `${health.server ?? "works"}${user}, ${health.millis} ms`;
+  return (
+    <span title={words}>
+      <State tone="good">{words}</State>
+    </span>
+  );
 }

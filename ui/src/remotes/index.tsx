@@ -54,10 +54,10 @@ export default function RemotesPage() {
     {
       key: "name",
       title: "Remote",
-      width: "minmax(120px, 1fr)",
+      width: "minmax(110px, 1fr)",
       cell: (row) => (
-        <span className="line">
-          {row.name}
+        <span className="line" title={row.called}>
+          <span className="cut">{row.name}</span>
           {row.default ? <Tag>default</Tag> : null}
         </span>
       ),
@@ -66,14 +66,14 @@ export default function RemotesPage() {
     {
       key: "kind",
       title: "Kind",
-      width: "130px",
+      width: "120px",
       cell: (row) => KINDS[row.kind],
       order: (row) => KINDS[row.kind],
     },
     {
       key: "url",
       title: "Address",
-      width: "minmax(180px, 2fr)",
+      width: "minmax(120px, 2fr)",
       cell: (row) => (
         <span className="id">
           <code title={row.url}>{row.url}</code>
@@ -85,7 +85,7 @@ export default function RemotesPage() {
     {
       key: "origin",
       title: "Named by",
-      width: "110px",
+      width: "88px",
       cell: (row) => (
         <span className="quiet" title={row.origin.by === "found" ? row.origin.file : undefined}>
           {originWords(row.origin)}
@@ -101,9 +101,9 @@ export default function RemotesPage() {
     {
       key: "actions",
       title: "",
-      width: "180px",
+      width: "144px",
       cell: (row) => (
-        <span className="line" style={{ justifyContent: "flex-end" }}>
+        <span className="line" style={{ justifyContent: "flex-end", gap: 0 }}>
           {row.kind === "storage" && row.supported ? (
             <>
               <IconButton
