@@ -10,6 +10,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from features import CATEGORIES, COLUMNS, LABEL, NUMBERS
 
@@ -35,8 +36,10 @@ def main() -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())["model"]
     rows = pd.read_parquet("data/train.parquet")
 
-    mlflow.autolog(log_input_examples=True)
-    with mlflow.start_run():
+    # The same rows make the same file on every machine: it keeps the number of threads, and, for metrics that come after
+    # training, the id of the run. There are none of those here: `evaluate` is a stage of its own.
+    mlflow.sklearn.autolog(log_input_examples=True, log_post_training_metrics=False)
+    with threadpool_limits(limits=1), mlflow.start_run():
         model = build_model(params).fit(rows[COLUMNS], rows[LABEL])
 
     joblib.dump(model, "model.joblib")
