@@ -136,10 +136,12 @@ find_uv() {
   PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:$base/bin command -v uv
 }
 
-# Makes environment HASH of the file of the tree that stdin names, as `requirements` or as a `project`.
+# Makes environment HASH of the file of the tree that stdin names, as `requirements` or as a `project`. A second line says which
+# Python, as `>=3.11`; an empty one takes any.
 environment() {
   place=$base/environments/$2 lock=$base/environments/$2.lock
   IFS= read -r named
+  IFS= read -r version
   # Where packages come from, when the job says so.
   # shellcheck disable=SC1090
   . "$base/jobs/$1/index.sh"
@@ -163,18 +165,18 @@ environment() {
   fi
   uv=$(find_uv) || exit 72
   cd "jobs/$1/tree" || exit 70
-  set -- "$place" "$3" "$4"
+  set -- "$place" "$3"
   if [ "$2" = project ]; then
     cd "$(dirname "./$named")" || exit 70
     echo "making the environment of pyproject.toml with uv"
-    if [ "$3" = any ]; then set -- "$1"; else set -- "$1" --python "$3"; fi
+    if [ -z "$version" ]; then set -- "$1"; else set -- "$1" --python "$version"; fi
     UV_PROJECT_ENVIRONMENT=$1
     export UV_PROJECT_ENVIRONMENT
     shift
     "$uv" sync --no-install-project "$@" 2>&1 || exit 73
   else
     echo "making a Python environment with uv"
-    if [ "$3" = any ]; then set -- "$1"; else set -- "$1" --python "$3"; fi
+    if [ -z "$version" ]; then set -- "$1"; else set -- "$1" --python "$version"; fi
     "$uv" venv --quiet --clear "$@" 2>&1 || exit 73
     echo "installing packages"
     VIRTUAL_ENV=$1 "$uv" pip install -r "$named" 2>&1 || exit 73

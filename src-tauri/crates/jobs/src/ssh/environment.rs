@@ -33,18 +33,15 @@ pub(super) fn make(
         "requirements"
     };
     let name = name(remote, wanted, kind)?;
-    let python = wanted.python.as_deref().unwrap_or("any");
-    if !python
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
-    {
+    let python = wanted.python.as_deref().unwrap_or_default();
+    if !may_name_python(python) {
         return Err(Error::Environment(format!("`{python}` names no Python")));
     }
     let mut lines: Vec<String> = Vec::new();
-    let named = format!("{}\n", wanted.requirements);
+    let named = format!("{}\n{python}\n", wanted.requirements);
     let made = agent.call(
         "environment",
-        &[&id.to_string(), &name, kind, python],
+        &[&id.to_string(), &name, kind],
         Some(cancel),
         &mut super::host::text(named.as_bytes()),
         &mut |reader| {
@@ -71,6 +68,12 @@ pub(super) fn make(
         }
         Err(error) => Err(error),
     }
+}
+
+/// A version, or what versions have to be: `3.11`, `>=3.11,<3.14`. It becomes an argument of uv's, and no option.
+fn may_name_python(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_+*<>=!~, ".contains(c);
+    text.chars().all(allowed) && !text.starts_with('-')
 }
 
 /// The same content has the same name, on every host.
@@ -194,6 +197,16 @@ pub(super) fn scripts(argv: &[String], cwd: &str, files: &[String]) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_python_may_be_a_range_of_versions_and_is_no_option() {
+        for good in ["", "3.11", ">=3.11", ">=3.11, <3.14", "~=3.12", "pypy-3.10"] {
+            assert!(super::may_name_python(good), "{good}");
+        }
+        for bad in ["--system", "3.11\n", "/usr/bin/python3", "$(id)"] {
+            assert!(!super::may_name_python(bad), "{bad}");
+        }
+    }
+
     #[test]
     fn scripts_are_found_in_shell_lines_and_in_their_folder() {
         let files = ["src/fit.py".to_owned(), "b.py".to_owned()];
