@@ -1,6 +1,7 @@
 # make demo   the whole loop on the bundled sample, with times
 # make test   formatters, lints, type checks and all tests
 # make test-ray  the tests with a real Ray, which takes 1.4 GB of memory
+# make test-anywhere  the sample's training on an ssh host, in Slurm and in Docker: the same bytes as here
 # make run    the window
 # make install  both programs and what they need, into ~/.local or PREFIX
 # make dist   the .deb (and the AppImage where its tools can be had), into dist/
@@ -23,7 +24,7 @@ CLI := cargo build --quiet --no-default-features --bin lapwing
 WINDOW := cargo build --features custom-protocol --bins
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ray run install dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
+.PHONY: help demo test test-ray test-anywhere run install dist check clean setup-base setup-window setup-docker setup-cluster setup-peers setup-driver
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -46,6 +47,9 @@ test: check
 test-ray: setup-base
 	@$(SETUP)/python.sh peers ray
 	$(WITH) cargo test --no-default-features --test lapwing -- --ignored --nocapture ray::
+
+test-anywhere: setup-base setup-docker setup-cluster
+	$(WITH) cargo test --no-default-features --test lapwing -- --ignored --nocapture anywhere::
 
 # Everything that is not a test of behaviour: cheap first, so that a slip is known early.
 check: setup-base setup-window setup-docker setup-cluster setup-peers setup-driver $(UI_PACKAGES)

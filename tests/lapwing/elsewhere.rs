@@ -26,6 +26,11 @@ fn run(program: &str, arguments: &[&str]) {
 
 impl Machine {
     pub fn start(place: &Place) -> Self {
+        Self::start_with(place, "")
+    }
+
+    /// With more lines for its server's configuration.
+    pub fn start_with(place: &Place, more: &str) -> Self {
         // Its sockets need a short path without spaces.
         let folder = tempfile::Builder::new()
             .prefix("lapwing-sshd")
@@ -51,7 +56,7 @@ impl Machine {
             format!(
                 "ListenAddress 127.0.0.1\nPort {port}\nHostKey {dir}/host_key\nAuthorizedKeysFile {dir}/authorized_keys\n\
                  PidFile {dir}/sshd.pid\nUsePAM no\nPasswordAuthentication no\nStrictModes no\nPermitRootLogin yes\n\
-                 Subsystem sftp internal-sftp\n"
+                 Subsystem sftp internal-sftp\n{more}"
             ),
         )
         .unwrap();
@@ -80,7 +85,9 @@ impl Machine {
             folder,
             port,
         };
-        machine.named(place);
+        let there = machine.folder.join("there");
+        std::fs::create_dir_all(there).unwrap();
+        machine.add(place, "box", "ssh://box", &[]);
         machine
     }
 
@@ -89,24 +96,16 @@ impl Machine {
         self.server.id()
     }
 
-    fn named(&self, place: &Place) {
+    /// Names it in the workspace, as what `address` says that it is.
+    pub fn add(&self, place: &Place, name: &str, address: &str, more: &[&str]) {
         let here = place.path("home");
         std::fs::create_dir_all(&here).unwrap();
         let config = format!("config={}", self.folder.join("config").display());
         let there = format!("folder={}", self.folder.join("there").display());
-        std::fs::create_dir_all(self.folder.join("there")).unwrap();
-        let arguments = [
-            "remotes",
-            "add",
-            "box",
-            "ssh://box",
-            "-o",
-            &config,
-            "-o",
-            &there,
-        ];
-        let added = place.json(&here, &arguments);
-        assert_eq!(added["kind"], "ssh");
+        let mut arguments = vec!["remotes", "add", name, address, "-o", &config];
+        arguments.extend(["-o", &there]);
+        arguments.extend(more);
+        place.json(&here, &arguments);
     }
 }
 

@@ -8,6 +8,8 @@
     reason = "a failed step of a test should stop it where it is"
 )]
 
+#[cfg(target_os = "linux")]
+mod anywhere;
 #[cfg(unix)]
 mod automations;
 mod bad_input;
@@ -26,8 +28,15 @@ mod place;
 mod ray;
 mod registries;
 mod remotes;
+#[cfg(target_os = "linux")]
+#[path = "../../src-tauri/crates/jobs/tests/jobs/slurmd.rs"]
+#[expect(dead_code, reason = "the jobs' own tests use more of it")]
+mod slurmd;
 mod storage;
 mod storage_breaks;
 mod the_loop;
 #[cfg(all(unix, feature = "desktop"))]
 mod window;
+
+#[cfg(target_os = "linux")]
+use place::until;

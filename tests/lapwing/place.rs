@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -108,6 +109,18 @@ pub fn interrupted(mut child: Child, heard: impl FnOnce()) -> Output {
     let mut output = child.wait_with_output().unwrap();
     output.stderr = rest;
     output
+}
+
+/// Waits for what must come. The bound is for a test that failed.
+#[cfg(target_os = "linux")]
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    const BOUND: Duration = Duration::from_secs(180);
+    const POLL: Duration = Duration::from_millis(20);
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < BOUND, "{what} did not come");
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Both streams of a program that ended.
