@@ -13,6 +13,8 @@ mod anywhere;
 #[cfg(unix)]
 mod automations;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod closed;
 mod cut;
 mod edges;
 mod elsewhere;

@@ -32,7 +32,7 @@ pub use requirements::lines as requirement_lines;
 pub use slurm::SlurmSpec;
 pub use spec::{Command, DockerSpec, Image, JobSpec, Mount, RemoteEnvironment, RemoteSpec, Target};
 pub use ssh::{Host, SshHost};
-pub use start::start;
+pub use start::{spec, start};
 pub use state::{Ended, JobState, Outcome, list, reconcile, state, wait};
 pub use stop::{remove, stop};
 pub use supervise::supervise;

@@ -26,6 +26,9 @@ pub struct JobSpec {
     /// Ends the job after so many seconds.
     pub timeout_seconds: Option<u64>,
     pub target: Target,
+    /// A digest of what it reads, so that whoever finds it again knows whether it still is what is wanted.
+    #[serde(default)]
+    pub inputs: Option<String>,
 }
 
 impl JobSpec {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lapwing_core::{Timestamp, Workspace};
+use lapwing_core::{JobId, Timestamp, Workspace};
 
 use crate::folder::Folder;
 use crate::state::{JobState, Started};
@@ -11,6 +11,17 @@ use crate::{Error, JobSpec, Result, detached};
 
 const POLL: Duration = Duration::from_millis(5);
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a job was started with.
+///
+/// # Errors
+/// When there is no such job, or its folder cannot be read.
+pub fn spec(workspace: &Workspace, id: &JobId) -> Result<JobSpec> {
+    let folder = Folder::of(workspace, id);
+    let started: Option<Started> = folder.read(&folder.spec())?;
+    let started = started.ok_or_else(|| Error::Unknown(id.to_string()))?;
+    Ok(started.spec)
+}
 
 /// Starts `spec` under `<program> __supervise <folder>` and returns once that supervisor has taken over. Starting the
 /// same id again changes nothing.

@@ -109,6 +109,13 @@ pub fn commit(
     Ok(record)
 }
 
+/// A digest of what a stage would read now: its command, dependencies and parameters.
+pub fn fingerprint(project: &Project, stage: &Stage) -> Result<String> {
+    let files = Files::new(project);
+    let now = inputs(&files, stage, &Expectations::new(), &mut |_| {})?;
+    Ok(run_cache::key(&now))
+}
+
 fn check_inside(stage: &Stage, out: &StageOut) -> Result<()> {
     let outside = paths::is_url(&out.path) || paths::is_absolute(&out.path);
     if outside || out.path.starts_with("..") {

@@ -118,6 +118,7 @@ pub(crate) fn start_own(
         .into(),
         timeout_seconds: None,
         target: JobTarget::Process,
+        inputs: None,
     };
     jobs::start(app, &spec, owner)?;
     Ok(Started { job: id })

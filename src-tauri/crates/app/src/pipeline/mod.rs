@@ -8,6 +8,7 @@ mod follow;
 mod pod;
 mod ray;
 mod record;
+mod resume;
 mod runner;
 mod start;
 mod trigger;

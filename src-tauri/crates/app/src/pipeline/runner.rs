@@ -13,7 +13,7 @@ use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{Guard, RunStatus, router};
 
 use super::elsewhere::{self, Elsewhere};
-use super::{ray, record, start};
+use super::{ray, record, resume, start};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::jobs::Owner;
@@ -45,9 +45,9 @@ enum Place {
 
 /// The tracking server of this run.
 #[derive(Clone)]
-struct Endpoint {
-    url: String,
-    token: String,
+pub(super) struct Endpoint {
+    pub url: String,
+    pub token: String,
 }
 
 /// Runs the stages of a pipeline run to the end: the body of `lapwing __run`. What goes wrong with the run is recorded on it.
@@ -87,7 +87,7 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
 }
 
 /// A line of the run's own log, which followers show.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     use std::io::Write as _;
     // The log is for people; a full disk shows elsewhere.
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -123,7 +123,10 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
         Some(_) => Target::Process,
         None => input.target,
     };
-    let tracking = serve(app, target)?;
+    let tracking = match resume::endpoint(app, run_id)? {
+        Some(was) => serve_again(app, was).or_else(|_| serve(app, target))?,
+        None => serve(app, target)?,
+    };
     Ok(Run {
         app,
         id: run_id.clone(),
@@ -169,9 +172,28 @@ fn serve(app: &App, target: Target) -> Result<Endpoint, Report> {
     serve_at(app, host, &host.to_string())
 }
 
+/// Where a command that outlived its runner reports to.
+fn serve_again(app: &App, was: Endpoint) -> Result<Endpoint, Report> {
+    let address = was.url.strip_prefix("http://").unwrap_or_default();
+    let (name, port) = address.rsplit_once(':').unwrap_or_default();
+    let port = port.parse().unwrap_or_default(); // Any port, where ours was none.
+    // A name is that of an address which only others have for us.
+    let host = name.parse().unwrap_or([0, 0, 0, 0].into());
+    serve_with(app, SocketAddr::new(host, port), name, was.token)
+}
+
 /// The same on an address of this machine, for clients who call it `name`.
 fn serve_at(app: &App, host: std::net::IpAddr, name: &str) -> Result<Endpoint, Report> {
     let token = format!("{}{}", RunId::random(), RunId::random());
+    serve_with(app, SocketAddr::new(host, 0), name, token)
+}
+
+fn serve_with(
+    app: &App,
+    address: SocketAddr,
+    name: &str,
+    token: String,
+) -> Result<Endpoint, Report> {
     let guard = Guard {
         token: Some(token.clone()),
         hosts: [name.to_owned()].into(),
@@ -182,11 +204,14 @@ fn serve_at(app: &App, host: std::net::IpAddr, name: &str) -> Result<Endpoint, R
         Report::new(
             Code::Failed,
             "run.no_port",
-            format!("no port on {host} for the run's tracking server: {error}"),
+            format!(
+                "no port on {} for the run's tracking server: {error}",
+                address.ip()
+            ),
         )
     };
     let listener = app
-        .block_on(tokio::net::TcpListener::bind(SocketAddr::new(host, 0)))?
+        .block_on(tokio::net::TcpListener::bind(address))?
         .map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     let url = format!("http://{name}:{port}");
@@ -241,12 +266,15 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
     Ok(RunStatus::Finished)
 }
 
-/// Runs one stage as a job. `None` when it succeeded.
-fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
+/// Starts one stage as a job.
+fn begin(run: &mut Run<'_>, stage: &Stage) -> Result<JobId, Report> {
     let target = target(run, stage)?;
     lapwing_pipeline::prepare(&run.project, stage).reported()?;
     let tracking = tracking(run, stage)?;
-    let spec = spec(run, stage, target, tracking);
+    let spec = JobSpec {
+        inputs: Some(lapwing_pipeline::fingerprint(&run.project, stage).reported()?),
+        ..spec(run, stage, target, tracking)
+    };
     let owner = Owner {
         project: Some(run.input.project.clone()),
         run_id: Some(run.id.to_string()),
@@ -254,13 +282,22 @@ fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Repo
         on: named(run, stage),
     };
     jobs::start(run.app, &spec, owner)?;
+    Ok(spec.id)
+}
+
+/// Runs one stage as a job, or goes on with the job that a runner before this one began. `None` when it succeeded.
+fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
+    let job = match resume::job(run.app, &run.id, &run.project, stage)? {
+        Some(job) => job,
+        None => begin(run, stage)?,
+    };
     let ended = run
         .app
-        .block_on(lapwing_jobs::wait(run.app.workspace(), &spec.id))?
+        .block_on(lapwing_jobs::wait(run.app.workspace(), &job))?
         .reported()?;
-    jobs::refresh(run.app, &spec.id)?;
-    record::log(run.app, &run.id, stage, &spec.id)?;
-    ray::tracked(run.app, &run.id, &spec.id)?;
+    jobs::refresh(run.app, &job)?;
+    record::log(run.app, &run.id, stage, &job)?;
+    ray::tracked(run.app, &run.id, &job)?;
     match ended.outcome {
         Outcome::Succeeded => {
             lapwing_pipeline::commit(&run.project, stage, &mut |_| {}).reported()?;
@@ -327,6 +364,7 @@ fn spec(run: &Run<'_>, stage: &Stage, target: lapwing_jobs::Target, tracking: En
         env,
         timeout_seconds: None,
         target,
+        inputs: None,
     }
 }
 

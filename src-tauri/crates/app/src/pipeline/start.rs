@@ -11,6 +11,7 @@ use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
 use super::elsewhere::{self, Elsewhere};
+use super::resume::{self, Again};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
@@ -107,11 +108,18 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         project: project.root().display().to_string(),
         ..input
     };
-    reconcile(app, &input.project)?;
+    let resumed = reconcile(app, &input.project)?;
     if let Some(other) = pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .first()
     {
+        // Asked for again after it was cut: the same run goes on.
+        if resumed.contains(&other.run_id) && other.request == encode(&input)? {
+            return Ok(StartedRun {
+                run_id: Some(other.run_id.clone()),
+                stages: decode(&other.stages)?,
+            });
+        }
         return Err(going_on(&other.run_id));
     }
     // Before anything is changed or recorded.
@@ -222,6 +230,11 @@ fn encode<T: serde::Serialize>(value: &T) -> Result<String, Report> {
         .map_err(|error| Report::new(Code::Internal, "run.encode", error.to_string()))
 }
 
+fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Report> {
+    serde_json::from_str(text)
+        .map_err(|error| Report::new(Code::Internal, "run.decode", error.to_string()))
+}
+
 fn create_run(
     app: &App,
     project: &Project,
@@ -315,8 +328,10 @@ pub(super) fn end(
     pipeline_runs::end(app.store(), run_id, now, failure).reported()
 }
 
-/// Ends runs whose runner is gone: nothing stays "running" without a process.
-pub(crate) fn reconcile(app: &App, project: &str) -> Result<(), Report> {
+/// Runs whose runner is gone go on with another one, where a stage outlived it, and end otherwise: nothing stays "running" without
+/// a process. Answers those that go on again.
+pub(crate) fn reconcile(app: &App, project: &str) -> Result<Vec<RunId>, Report> {
+    let mut resumed = Vec::new();
     let all = pipeline_runs::active(app.store(), Some(project)).reported()?;
     for run in all {
         let young = Timestamp::now().millis_since(run.created) < START_GRACE_MILLIS;
@@ -329,21 +344,27 @@ pub(crate) fn reconcile(app: &App, project: &str) -> Result<(), Report> {
         if now.is_none_or(|now| now.ended.is_some()) {
             continue;
         }
-        // A stage may have outlived its runner: it goes on and is recorded as a job, but nothing follows it.
-        let still = jobs::list(
-            app,
-            ListJobs {
-                project: None,
-                run_id: Some(run.run_id.clone()),
-            },
-        )?;
-        if still.iter().any(|job| job.ended.is_none()) {
-            continue;
+        match resume::again(app, &run.run_id)? {
+            Again::Now => {
+                drop(lock);
+                spawn_runner(app, &run.run_id)?;
+                resumed.push(run.run_id);
+                continue;
+            }
+            Again::Later => continue,
+            Again::Never => {}
         }
-        let why = "the run was cut: its process ended before its stages did".to_owned();
-        end(app, &run.run_id, RunStatus::Failed, Some(why))?;
+        let mark = stop_mark(app, &run.run_id);
+        let (status, why) = if mark.exists() {
+            (RunStatus::Killed, "it was stopped")
+        } else {
+            let cut = "the run was cut: its process ended before its stages did";
+            (RunStatus::Failed, cut)
+        };
+        let _ = std::fs::remove_file(mark); // One that was never set is not there.
+        end(app, &run.run_id, status, Some(why.to_owned()))?;
     }
-    Ok(())
+    Ok(resumed)
 }
 
 fn began(app: &App, run_id: &RunId) -> Result<bool, Report> {

@@ -283,6 +283,7 @@ mod tests {
             env: [("TOKEN".to_owned(), "secret".to_owned())].into(),
             timeout_seconds: None,
             target: Target::Process,
+            inputs: None,
         };
         (spec, kube)
     }

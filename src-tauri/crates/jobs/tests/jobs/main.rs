@@ -57,6 +57,7 @@ fn shell(script: &str) -> JobSpec {
         env: BTreeMap::new(),
         timeout_seconds: None,
         target: Target::Process,
+        inputs: None,
     }
 }
 

@@ -1,0 +1,118 @@
+//! Going on with a run whose runner is gone: the laptop was closed, or the process killed, while a stage ran on elsewhere.
+//!
+//! The next runner of the same run takes the job that it finds for the one that it would start. Nothing runs twice, and what was
+//! made meanwhile is recorded as if nobody had been away.
+
+use std::time::Duration;
+
+use lapwing_core::{JobId, Report, RunId};
+use lapwing_data::Project;
+use lapwing_pipeline::Stage;
+
+use super::runner::{Endpoint, say};
+use crate::error::Reported as _;
+use crate::wire::{JobRef, JobRow, JobStatus, ListJobs};
+use crate::{App, jobs};
+
+/// A runner that dies of what it finds is not started for ever.
+const MAX_RUNNERS: usize = 50;
+/// One that was just started may need so long until it holds its lock.
+const RUNNER_GRACE: Duration = Duration::from_secs(20);
+
+/// Whether a run without a runner gets another one.
+pub(super) enum Again {
+    /// The mark of it is set.
+    Now,
+    /// Another process is starting one, or a stage runs on that nobody can follow any more.
+    Later,
+    /// Its stages ended without success, or none ever began.
+    Never,
+}
+
+/// Newest first.
+fn begun(app: &App, run_id: &RunId) -> Result<Vec<JobRow>, Report> {
+    let of_run = ListJobs {
+        project: None,
+        run_id: Some(run_id.clone()),
+    };
+    jobs::list(app, of_run)
+}
+
+fn goes_on(job: &JobRow) -> bool {
+    job.ended.is_none()
+}
+
+pub(super) fn again(app: &App, run_id: &RunId) -> Result<Again, Report> {
+    let all = begun(app, run_id)?;
+    let newest = all.first();
+    if !newest.is_some_and(|job| goes_on(job) || job.status == JobStatus::Succeeded) {
+        return Ok(Again::Never);
+    }
+    // A line for each runner that was started.
+    let marks = app.workspace().logs().join(format!("run-{run_id}.again"));
+    let written = fs_err::metadata(&marks).and_then(|meta| meta.modified());
+    let young = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RUNNER_GRACE));
+    let before = fs_err::read_to_string(&marks).unwrap_or_default(); // Not there: the first time.
+    if before.lines().count() >= MAX_RUNNERS {
+        let left = newest.is_some_and(goes_on);
+        return Ok(if left { Again::Later } else { Again::Never });
+    }
+    if young {
+        return Ok(Again::Later);
+    }
+    crate::file::write_whole(&marks, format!("{before}again\n").as_bytes())?;
+    Ok(Again::Now)
+}
+
+/// The job of a stage that a runner before this one began, where it runs on or has made what it should, out of what lies here now.
+pub(super) fn job(
+    app: &App,
+    run_id: &RunId,
+    project: &Project,
+    stage: &Stage,
+) -> Result<Option<JobId>, Report> {
+    let all = begun(app, run_id)?;
+    let Some(job) = all
+        .into_iter()
+        .find(|job| job.stage.as_ref() == Some(&stage.address))
+    else {
+        return Ok(None);
+    };
+    if !goes_on(&job) && job.status != JobStatus::Succeeded {
+        return Ok(None);
+    }
+    let spec = lapwing_jobs::spec(app.workspace(), &job.id).reported()?;
+    let now = lapwing_pipeline::fingerprint(project, stage).reported()?;
+    if spec.inputs.as_ref() == Some(&now) {
+        say(&format!(
+            "{}: it was begun before, and goes on",
+            stage.address
+        ));
+        return Ok(Some(job.id));
+    }
+    say(&format!(
+        "{}: what it reads has changed since it began, so it runs again",
+        stage.address
+    ));
+    if goes_on(&job) {
+        jobs::stop(app, JobRef { id: job.id })?;
+    }
+    Ok(None)
+}
+
+/// Where a command that outlived its runner reports to.
+pub(super) fn endpoint(app: &App, run_id: &RunId) -> Result<Option<Endpoint>, Report> {
+    let all = begun(app, run_id)?;
+    let Some(job) = all.into_iter().find(goes_on) else {
+        return Ok(None);
+    };
+    let env = lapwing_jobs::spec(app.workspace(), &job.id).reported()?.env;
+    let (url, token) = (
+        env.get("MLFLOW_TRACKING_URI"),
+        env.get("MLFLOW_TRACKING_TOKEN"),
+    );
+    Ok(url.zip(token).map(|(url, token)| Endpoint {
+        url: url.clone(),
+        token: token.clone(),
+    }))
+}

@@ -1,0 +1,162 @@
+//! The laptop is closed while a stage runs on another machine: everything of ours is gone here, and nothing is lost or runs twice.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::elsewhere::Machine;
+use crate::place::{Place, until};
+
+/// A stage that runs on the machine until it is let go, and one that goes on here with what it made.
+struct Bench {
+    place: Place,
+    machine: Machine,
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let place = Place::new();
+        let machine = Machine::start(&place);
+        let folder = place.path("closing");
+        std::fs::create_dir_all(&folder).unwrap();
+        let stages = "stages:\n  slow:\n    cmd: sh work.sh\n    deps: [work.sh]\n    outs: [out]\n    meta: {lapwing: {on: box}}\n  \
+                      last:\n    cmd: sed s/made/taken/ out > end\n    deps: [out]\n    outs: [end]\n";
+        std::fs::write(folder.join("dvc.yaml"), stages).unwrap();
+        let bench = Self {
+            place,
+            machine,
+            folder,
+        };
+        bench.makes("made");
+        bench.place.text(&bench.folder, &["init"]);
+        bench
+    }
+
+    fn makes(&self, what: &str) {
+        let script = format!(
+            "echo x >> {there}/count; echo begun; until [ -e {there}/go ]; do sleep 0.1; done; echo {what} > out\n",
+            there = self.machine.folder.display()
+        );
+        std::fs::write(self.folder.join("work.sh"), script).unwrap();
+    }
+
+    fn there(&self, name: &str) -> PathBuf {
+        self.machine.folder.join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(name)).unwrap()
+    }
+
+    /// The run's id and its job's, once the command there runs.
+    fn begun(&self) -> (String, String) {
+        let run = self.place.json(&self.folder, &["run", "--detach"]);
+        let jobs = || self.place.json(&self.folder, &["jobs", "list"]);
+        let id = |job: &Value| job["id"].as_str().unwrap_or_default().to_owned();
+        until("the command there", || {
+            let job = &jobs()[0];
+            job["status"] == "running"
+                && self
+                    .place
+                    .text(&self.folder, &["jobs", "logs", &id(job)])
+                    .contains("begun")
+        });
+        let run = run["run_id"].as_str().unwrap().to_owned();
+        (run, id(&jobs()[0]))
+    }
+
+    /// The runner, the supervisor and the connection end without a word.
+    fn close(&self, run: &str) {
+        let jobs = self.place.workspace().join("jobs");
+        let ours = [
+            format!("__run\0{run}"),
+            format!("__supervise\0{}", jobs.display()),
+            self.there("config").display().to_string(),
+        ];
+        for part in ours {
+            let pids = processes(&part);
+            assert!(!pids.is_empty(), "nothing is called {part}");
+            let killed = Command::new("kill").arg("-9").args(pids).output().unwrap();
+            // A connection has several processes, and some end with the first.
+            drop(killed);
+            until("their end", || processes(&part).is_empty());
+        }
+    }
+}
+
+fn processes(part: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap();
+    all.filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|pid| {
+            let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline"));
+            line.is_ok_and(|line| String::from_utf8_lossy(&line).contains(part))
+        })
+        .collect()
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_after_the_laptop_was_closed() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    std::fs::write(bench.there("go"), "").unwrap();
+    let exit = bench.there("there/jobs").join(job).join("exit");
+    until("the end there, seen by nobody", || exit.exists());
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(
+        again["row"]["run_id"],
+        run.as_str(),
+        "the same run: {again}"
+    );
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    assert_eq!(bench.read("end"), "taken\n", "and the stage after it");
+    let count = std::fs::read_to_string(bench.there("count")).unwrap();
+    assert_eq!(count, "x\n", "it ran once");
+    let nothing = bench.place.json(&bench.folder, &["run"]);
+    assert!(nothing["run_id"].is_null(), "{nothing}");
+}
+
+#[test]
+fn what_was_edited_while_the_laptop_was_closed_runs_again() {
+    let bench = Bench::new();
+    let (run, _) = bench.begun();
+    bench.close(&run);
+    bench.makes("made of other code");
+    std::fs::write(bench.there("go"), "").unwrap();
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    assert_eq!(bench.read("out"), "made of other code\n");
+    let count = std::fs::read_to_string(bench.there("count")).unwrap();
+    assert_eq!(count, "x\nx\n", "what ran is not what is wanted now");
+}
+
+#[test]
+fn a_run_can_be_stopped_after_the_laptop_was_closed() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.place.text(&bench.folder, &["runs", "stop", &run]);
+    let shown = bench.place.json(&bench.folder, &["jobs", "list"]);
+    assert_eq!(
+        shown[0]["id"],
+        job.as_str(),
+        "no other one was begun: {shown}"
+    );
+    assert_eq!(shown[0]["status"], "cancelled", "{shown}");
+    let runs = bench
+        .place
+        .json(&bench.folder, &["runs", "list"])
+        .to_string();
+    assert!(
+        runs.contains("KILLED") && !runs.contains("RUNNING"),
+        "{runs}"
+    );
+    std::fs::write(bench.there("go"), "").unwrap();
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    assert_ne!(again["row"]["run_id"], run.as_str(), "a new one: {again}");
+}
