@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 use lapwing_core::Timestamp;
 
-use super::{DockerHost, RemoteDockerSpec, block_on, connect, container, image, travel};
+use super::{DockerHost, RemoteDockerSpec, block_on, connect, container, image, tracked, travel};
 use crate::folder::Folder;
 use crate::ssh::{self, Keeper, Memory};
 use crate::state::{JobState, Outcome, set_why};
@@ -79,7 +79,20 @@ impl Place {
                 *value = ssh::moved(value, &self.tunnels);
             }
         }
+        if self.tracked(&env).is_some() {
+            tracked::into_files(&mut env);
+        }
         env
+    }
+
+    /// The run that is tracked in files, because its server is not reached from there.
+    fn tracked<'a>(&self, env: &'a BTreeMap<String, String>) -> Option<&'a str> {
+        let away = self.away.as_ref()?;
+        let wanted = away.tunnels.iter().any(|name| name == tracked::SERVER);
+        match &self.engine {
+            DockerHost::Tcp { .. } if wanted => env.get(tracked::RUN).map(String::as_str),
+            DockerHost::Tcp { .. } | DockerHost::Local | DockerHost::Ssh { .. } => None,
+        }
     }
 
     /// A tunnel ends at the other machine's own loopback, which only its own network sees.
@@ -222,7 +235,7 @@ async fn run(folder: &Folder, spec: &JobSpec, mut place: Place) -> Result<Outcom
     place.tunnels = memory.tunnels;
     if is_new && let Some(away) = &place.away {
         let size = tokio::select! {
-            size = travel::upload(&docker, &name, &spec.cwd, away) => size?,
+            size = travel::upload(&docker, &name, &spec.cwd, away, place.tracked(&spec.env)) => size?,
             () = cancelled(folder) => return Ok(Outcome::Cancelled),
         };
         say(folder)(&format!(
@@ -230,6 +243,9 @@ async fn run(folder: &Folder, spec: &JobSpec, mut place: Place) -> Result<Outcom
             away.files.len(),
             ssh::size(size)
         ));
+        if place.tracked(&spec.env).is_some() {
+            say(folder)("metrics come home as files, when the command has ended\n");
+        }
     }
     let log_start = fs_err::metadata(folder.output())?.len();
     if is_new {
@@ -348,7 +364,7 @@ impl Job<'_> {
             let fetched = match self.place.engine.connect().await {
                 Ok(docker) => {
                     tries += 1;
-                    travel::fetch(&docker, &self.name, away, &self.folder.fetched()).await
+                    self.fetch(&docker, away).await
                 }
                 Err(error) => Err(error),
             };
@@ -365,6 +381,14 @@ impl Job<'_> {
             }
             tokio::time::sleep(FAR_POLL).await;
         }
+    }
+
+    async fn fetch(&self, docker: &Docker, away: &RemoteDockerSpec) -> Result<()> {
+        travel::fetch(docker, &self.name, away, &self.folder.fetched()).await?;
+        if self.place.tracked(&self.spec.env).is_some() {
+            tracked::fetch(docker, &self.name, self.folder).await?;
+        }
+        Ok(())
     }
 
     /// Goes with the container until it has ended, through a restart of the engine too.

@@ -6,6 +6,7 @@ mod engine;
 mod image;
 mod job;
 mod service;
+mod tracked;
 mod travel;
 
 use std::future::Future;

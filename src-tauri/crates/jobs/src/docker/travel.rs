@@ -11,7 +11,7 @@ use bollard::query_parameters::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::{DockerHost, ca};
+use super::{DockerHost, ca, tracked};
 use crate::{Error, Image, Result};
 
 /// A container on an engine that is not here. The project lies inside at the path that it has here, so that every path in
@@ -29,19 +29,22 @@ pub struct RemoteDockerSpec {
     /// Files and folders in `root` that come back when the command has ended.
     pub outputs: Vec<String>,
     /// Names in `JobSpec::env` whose values are addresses on this machine's loopback. Over ssh the command reaches them
-    /// through the connection; its container then shares that machine's network.
+    /// through the connection; its container then shares that machine's network. Over TCP nothing leads back: MLflow's files
+    /// take the place of its server.
     #[serde(default)]
     pub tunnels: Vec<String>,
 }
 
-/// Sends the files, and the certificates that this machine trusts. Done twice, it changes nothing.
+/// Sends the files, the certificates that this machine trusts, and the place for a run that is tracked in files. Done twice, it
+/// changes nothing.
 pub(super) async fn upload(
     docker: &Docker,
     name: &str,
     cwd: &Path,
     spec: &RemoteDockerSpec,
+    run: Option<&str>,
 ) -> Result<u64> {
-    let mut file = packed(cwd, spec)?;
+    let mut file = packed(cwd, spec, run)?;
     let size = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let stream = ReaderStream::new(tokio::fs::File::from_std(file));
@@ -53,7 +56,7 @@ pub(super) async fn upload(
     Ok(size)
 }
 
-fn packed(cwd: &Path, spec: &RemoteDockerSpec) -> Result<std::fs::File> {
+fn packed(cwd: &Path, spec: &RemoteDockerSpec, run: Option<&str>) -> Result<std::fs::File> {
     let mut archive = tar::Builder::new(tempfile::tempfile()?);
     let inside = inside(&spec.root)?;
     for path in folders(&inside, cwd, spec)? {
@@ -71,13 +74,22 @@ fn packed(cwd: &Path, spec: &RemoteDockerSpec) -> Result<std::fs::File> {
     }
     if let Some(certificates) = ca::host_file() {
         let content = fs_err::read(certificates)?;
-        let mut header = owned();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        let place = ca::INSIDE.trim_start_matches('/');
-        archive.append_data(&mut header, place, content.as_slice())?;
+        text(&mut archive, ca::INSIDE.trim_start_matches('/'), &content)?;
+    }
+    for (path, content) in run.iter().flat_map(|run| tracked::store(run)) {
+        match content {
+            Some(content) => text(&mut archive, &path, content.as_bytes())?,
+            None => folder(&mut archive, Path::new(&path))?,
+        }
     }
     Ok(archive.into_inner()?)
+}
+
+fn text(archive: &mut tar::Builder<std::fs::File>, path: &str, content: &[u8]) -> Result<()> {
+    let mut header = owned();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    Ok(archive.append_data(&mut header, path, content)?)
 }
 
 /// Every folder that has to be there, the outer ones first. Each belongs to the command's user, which root's engine would
@@ -183,7 +195,11 @@ pub(super) async fn fetch(
     Ok(())
 }
 
-async fn archive_of(docker: &Docker, name: &str, path: &Path) -> Result<Option<std::fs::File>> {
+pub(super) async fn archive_of(
+    docker: &Docker,
+    name: &str,
+    path: &Path,
+) -> Result<Option<std::fs::File>> {
     let path = path.display().to_string();
     let options = DownloadFromContainerOptionsBuilder::new()
         .path(&path)
@@ -204,7 +220,7 @@ async fn archive_of(docker: &Docker, name: &str, path: &Path) -> Result<Option<s
     Ok(Some(file))
 }
 
-fn unpacked(archive: &mut std::fs::File, staging: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn unpacked(archive: &mut std::fs::File, staging: &Path) -> Result<Vec<PathBuf>> {
     let mut archive = tar::Archive::new(archive);
     let mut files = Vec::new();
     for entry in archive.entries()? {

@@ -15,7 +15,7 @@ use crate::{Error, Result, ssh};
 /// A damaged archive is fetched again so often.
 const TRIES: usize = 3;
 const OUTPUTS: &str = "outputs";
-const TRACKED: &str = "mlruns";
+pub(crate) const TRACKED: &str = "mlruns";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {

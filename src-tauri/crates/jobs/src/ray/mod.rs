@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
+pub(crate) use home::TRACKED;
 pub use home::tracked_files;
 pub(crate) use job::{discard, run_job};
 

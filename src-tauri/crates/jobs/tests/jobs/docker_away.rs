@@ -281,17 +281,18 @@ impl Tls {
             .local_addr()
             .unwrap()
             .port();
-        let proxy = Command::new("python3")
-            .args(["-c", PROXY])
-            .arg(folder)
-            .arg(port.to_string())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        until("the proxy", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
+        let proxy = proxy(folder, port);
         Self { proxy, port }
+    }
+
+    /// With every connection through it, at once.
+    fn kill(&mut self) {
+        self.proxy.kill().unwrap();
+        self.proxy.wait().unwrap();
+    }
+
+    fn again(&mut self, folder: &Path) {
+        self.proxy = proxy(folder, self.port);
     }
 
     fn host(&self, folder: &Path, ca: &str) -> DockerHost {
@@ -303,6 +304,20 @@ impl Tls {
             key: file("client.key"),
         }
     }
+}
+
+fn proxy(folder: &Path, port: u16) -> Child {
+    let proxy = Command::new("python3")
+        .args(["-c", PROXY])
+        .arg(folder)
+        .arg(port.to_string())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the proxy", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    proxy
 }
 
 impl Drop for Tls {
@@ -340,6 +355,72 @@ fn a_job_runs_on_an_engine_behind_tls() {
     assert!(bench.log(&spec).ends_with("done\n"));
     let out = std::fs::read_to_string(bench.project().join("models/deep/out")).unwrap();
     assert_eq!(out, "through TLS\n");
+}
+
+#[test]
+fn a_container_behind_tls_outlives_its_supervisor_and_the_way_to_it() {
+    let Some(image) = image() else { return };
+    let Some(bench) = Bench::new() else { return };
+    let certificates = tempfile::tempdir().unwrap();
+    let mut tls = Tls::start(certificates.path());
+    let script =
+        "echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; echo out > out; printf tail";
+    let mut spec = away(&bench, &image, script, &[], &["out"]);
+    change(&mut spec, |docker| {
+        docker.engine = tls.host(certificates.path(), "ca.pem");
+    });
+    bench.start(&spec);
+    until("its begin", || bench.log(&spec).ends_with("begun\n"));
+    tls.kill();
+    until("a word about it", || {
+        matches!(
+            state(&bench.workspace, &spec.id).unwrap(),
+            JobState::Running { why: Some(_), .. }
+        )
+    });
+    crate::docker::kill_supervisor(&bench.workspace, &spec);
+    let name = format!("lapwing-{}", spec.id);
+    let go = Command::new("docker")
+        .args(["exec", &name, "touch", "/tmp/go"])
+        .status();
+    assert!(go.unwrap().success());
+    tls.again(certificates.path());
+    let outcome = ended(&bench, &spec);
+    let log = bench.log(&spec);
+    assert_eq!(outcome, Outcome::Succeeded, "{log}");
+    assert_eq!(log.matches("begun\n").count(), 1, "nothing twice: {log}");
+    assert!(log.ends_with("begun\ntail"), "{log}");
+    assert!(bench.project().join("out").exists());
+}
+
+#[test]
+fn a_run_behind_tls_is_tracked_in_files() {
+    let Some(image) = image() else { return };
+    let Some(bench) = Bench::new() else { return };
+    let certificates = tempfile::tempdir().unwrap();
+    let tls = Tls::start(certificates.path());
+    let run = "0123456789abcdef0123456789abcdef";
+    let script = "set -e; [ -z \"$MLFLOW_TRACKING_TOKEN\" ]; [ $MLFLOW_ALLOW_FILE_STORE = true ]; \
+                  store=${MLFLOW_TRACKING_URI#file://}; grep -q \"run_id: $MLFLOW_RUN_ID\" \"$store/0/$MLFLOW_RUN_ID/meta.yaml\"; \
+                  echo '1 0.5 0' > \"$store/0/$MLFLOW_RUN_ID/metrics/loss\"";
+    let mut spec = away(&bench, &image, script, &[], &[]);
+    for (name, value) in [
+        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"),
+        ("MLFLOW_TRACKING_TOKEN", "canary"),
+        ("MLFLOW_RUN_ID", run),
+    ] {
+        spec.env.insert(name.to_owned(), value.to_owned());
+    }
+    change(&mut spec, |docker| {
+        docker.engine = tls.host(certificates.path(), "ca.pem");
+        docker.tunnels = vec!["MLFLOW_TRACKING_URI".to_owned()];
+    });
+    bench.start(&spec);
+    let outcome = ended(&bench, &spec);
+    assert_eq!(outcome, Outcome::Succeeded, "{}", bench.log(&spec));
+    let files = lapwing_jobs::tracked_files(&bench.workspace, &spec.id).unwrap();
+    let loss = std::fs::read_to_string(files.join("0").join(run).join("metrics/loss")).unwrap();
+    assert_eq!(loss, "1 0.5 0\n");
 }
 
 #[test]
