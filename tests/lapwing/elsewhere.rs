@@ -96,6 +96,17 @@ impl Machine {
         self.server.id()
     }
 
+    /// Leads its users through another port.
+    pub fn behind(&self, port: u16) {
+        let config = self.folder.join("config");
+        let text = std::fs::read_to_string(&config).unwrap();
+        // Its key is known by the port that it has.
+        let known = format!(" HostKeyAlias [127.0.0.1]:{}\n", self.port);
+        let there = format!("Port {port}\n");
+        let text = text.replace(&format!("Port {}\n", self.port), &there) + &known;
+        std::fs::write(config, text).unwrap();
+    }
+
     /// Names it in the workspace, as what `address` says that it is.
     pub fn add(&self, place: &Place, name: &str, address: &str, more: &[&str]) {
         let here = place.path("home");

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::cut::Cut;
 use crate::elsewhere::Machine;
 use crate::place::{Place, told};
 
@@ -197,6 +198,31 @@ fn commits_travel_over_the_users_own_ssh() {
     desk.json(&folder, &["projects", "push"]);
     let pushed = desk.json(&folder, &["data", "push"]);
     assert_eq!(pushed["unpushed_commits"], 0, "{pushed}");
+}
+
+#[test]
+fn a_push_that_is_cut_changes_nothing_there_and_is_sent_again() {
+    let (desk, machine) = over_ssh();
+    let folder = desk.place.path("flights");
+    let path = folder.display().to_string();
+    desk.json(
+        &desk.home(),
+        &["projects", "clone", "team:flights.git", &path],
+    );
+    let noise: String = (0..300_000_u64)
+        .map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    desk.commit(&folder, "large.txt", &noise);
+    let before = desk.tip();
+    let cut = Cut::before(machine.port, 1 << 20);
+    machine.behind(cut.port);
+    let (name, said) = desk.fails(&folder, &["projects", "push"]);
+    assert!(cut.happened(), "{name}: {said}");
+    assert_eq!(desk.tip(), before, "all or nothing: {said}");
+    cut.mend();
+    let pushed = desk.json(&folder, &["projects", "push"]);
+    assert_eq!(pushed["commits"], 1, "{pushed}");
+    assert_eq!(desk.git(&folder, &["rev-parse", "HEAD"]), desk.tip());
 }
 
 #[test]

@@ -144,6 +144,35 @@ fn a_job_in_the_queue_is_found_again_by_a_new_supervisor_and_runs_once() {
 }
 
 #[test]
+fn a_controller_that_dies_costs_nothing_and_nothing_runs_twice() {
+    let Some(mut cluster) = Cluster::new() else {
+        return;
+    };
+    let at = |name: &str| cluster.bench.folder.path().join(name);
+    let (go, marks) = (at("go"), at("marks"));
+    let script = format!(
+        "echo once >> '{}'; echo begun; until [ -e '{}' ]; do sleep 0.05; done; echo made > out",
+        marks.display(),
+        go.display()
+    );
+    let spec = cluster.job(&script, &[], &["out"]);
+    cluster.bench.start(&spec);
+    let log = || cluster.bench.log(&spec);
+    until("its begin", || log().ends_with("begun\n"));
+    cluster.slurm.kill_controller();
+    std::fs::write(go, "").unwrap();
+    let there = cluster.bench.sshd.at("there/jobs");
+    let exit = there.join(spec.id.to_string()).join("exit");
+    let made = cluster.bench.project().join("out");
+    until("its end there", || exit.exists() || made.exists());
+    cluster.slurm.controller_again();
+    let outcome = cluster.bench.ended(&spec);
+    assert_eq!(outcome, Outcome::Succeeded, "{}", cluster.bench.log(&spec));
+    assert!(made.exists(), "its output is home");
+    assert_eq!(std::fs::read_to_string(marks).unwrap(), "once\n");
+}
+
+#[test]
 fn what_slurm_refuses_is_said_in_its_words() {
     let Some(cluster) = Cluster::new() else {
         return;

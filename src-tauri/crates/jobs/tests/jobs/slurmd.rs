@@ -74,6 +74,20 @@ impl Slurm {
         Some(slurm)
     }
 
+    /// Its jobs run on without it.
+    pub fn kill_controller(&mut self) {
+        let controller = &mut self.daemons[1];
+        controller.kill().unwrap();
+        controller.wait().unwrap();
+    }
+
+    pub fn controller_again(&mut self) {
+        let after = self.daemons.split_off(2);
+        self.daemons.pop();
+        self.daemon("/usr/sbin/slurmctld", &["-D", "-i"]);
+        self.daemons.extend(after);
+    }
+
     pub fn conf(&self) -> PathBuf {
         self.folder.path().join("slurm.conf")
     }
