@@ -76,7 +76,7 @@ dist: setup-base setup-window $(UI)
 	else \
 	  echo 'dist: no AppImage, its tools cannot be had here (see $(LAPWING_CACHE)/appimage.log)' >&2; \
 	fi
-	@ls -lh dist/*.deb dist/*.AppImage 2>/dev/null
+	@find dist -maxdepth 1 -name '*.deb' -o -maxdepth 1 -name '*.AppImage' | xargs ls -lh
 
 # Where programs look beside themselves: ../lib/lapwing.
 install: setup-base setup-window $(UI)
