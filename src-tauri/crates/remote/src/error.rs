@@ -71,6 +71,9 @@ pub enum Error {
     },
     #[error("the remote's setting `{key}` cannot be used: {why}")]
     Setting { key: String, why: String },
+    /// A login of its own makes it good.
+    #[error("the remote's setting `{key}` cannot be used: {why}")]
+    NoLoginFor { key: String, why: String },
     #[error("there is no folder {path}")]
     NoFolder { path: std::path::PathBuf },
     #[error("the transfer was stopped")]
@@ -119,6 +122,7 @@ impl Error {
             | Self::Elsewhere { .. }
             | Self::NoCredentials { .. }
             | Self::Setting { .. }
+            | Self::NoLoginFor { .. }
             | Self::NoFolder { .. }
             | Self::Stopped => false,
         }
@@ -213,7 +217,7 @@ impl Error {
                 "set the region of the bucket: `dvc remote modify NAME region REGION`, or `lapwing remotes add` with `-o region=REGION`",
             ),
             Self::NoCredentials { .. } => (Code::Failed, "remote.no_credentials", ""),
-            Self::Setting { .. } => (
+            Self::Setting { .. } | Self::NoLoginFor { .. } => (
                 Code::Invalid,
                 "remote.setting",
                 "it is in .dvc/config, .dvc/config.local or DVC's own configuration",

@@ -139,7 +139,7 @@ fn signed(
     let anonymous = settings.flag("allow_anonymous_login", false)?;
     // The project's file names the server: whoever wrote it must not get the user's own login there.
     if account.endpoint.is_some() && settings.get("connection_string").is_some() && !anonymous {
-        return Err(settings.bad(
+        return Err(settings.no_login_for(
             "connection_string",
             "it has neither AccountKey nor SharedAccessSignature",
         ));

@@ -62,7 +62,7 @@ fn signed(
         .get("endpointurl")
         .is_some_and(|text| !is_googles(text))
     {
-        return Err(settings.bad(
+        return Err(settings.no_login_for(
             "endpointurl",
             "only Google gets your Google login: `lapwing remotes login` for this server, or set allow_anonymous_login",
         ));

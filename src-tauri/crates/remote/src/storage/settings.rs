@@ -142,6 +142,14 @@ impl Settings {
         }
     }
 
+    /// The server that `key` names gets none of the user's logins for others.
+    pub(super) fn no_login_for(&self, key: &str, why: &str) -> Error {
+        Error::NoLoginFor {
+            key: key.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
     /// Refuses every key that is not in `known`: what is not understood could change what is stored.
     pub(super) fn only(&self, known: &[&str]) -> Result<()> {
         for key in self.keys.keys() {

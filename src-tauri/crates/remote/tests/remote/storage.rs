@@ -100,7 +100,7 @@ fn signed_in(home: &Path) -> Around {
 
 fn refused(settings: Settings, wanted: &str) {
     match Storage::open(&settings).unwrap_err() {
-        Error::Setting { key, .. } => assert_eq!(key, wanted),
+        Error::Setting { key, .. } | Error::NoLoginFor { key, .. } => assert_eq!(key, wanted),
         other => panic!("{wanted}: {other}"),
     }
 }
