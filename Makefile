@@ -70,6 +70,8 @@ dist: setup-base setup-window $(UI)
 	$(WITH) cargo build --release --bins --features desktop,tauri/custom-protocol
 	install -D $(CARGO_TARGET_DIR)/release/lapwing dist/bin/lapwing
 	$(WITH) ui/node_modules/.bin/tauri build --ci --features desktop --bundles deb
+	@# The bundler once took the command line for the window.
+	$(CARGO_TARGET_DIR)/release/lapwing-desktop --version | grep '^lapwing-desktop '
 	cp $(CARGO_TARGET_DIR)/release/bundle/deb/*.deb dist/
 	@if $(WITH) ui/node_modules/.bin/tauri build --ci --features desktop --bundles appimage >$(LAPWING_CACHE)/appimage.log 2>&1; then \
 	  cp $(CARGO_TARGET_DIR)/release/bundle/appimage/*.AppImage dist/; \
