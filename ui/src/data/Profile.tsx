@@ -27,6 +27,11 @@ function Values({ column, rows }: { column: ColumnProfile; rows: number }) {
   );
 }
 
+/** A number that JavaScript cannot hold is shown as the text that it came as. */
+function end(value: number | null, exact: string | null): string {
+  return exact !== null && value !== null && !Number.isSafeInteger(value) ? exact : figure(value);
+}
+
 function ColumnRow({ column, rows }: { column: ColumnProfile; rows: number }) {
   const binned = column.counts.length > 0;
   const labels = column.counts.map(
@@ -57,8 +62,8 @@ function ColumnRow({ column, rows }: { column: ColumnProfile; rows: number }) {
               label={`Distribution of ${column.name}`}
             />
             <div className="profile-range faint">
-              <span>{figure(column.min)}</span>
-              <span>{figure(column.max)}</span>
+              <span>{end(column.min, column.first)}</span>
+              <span>{end(column.max, column.last)}</span>
             </div>
           </>
         ) : (

@@ -367,12 +367,13 @@ impl Frame {
         if !kind.is_integer() && !kind.is_temporal() {
             return Ok(None);
         }
+        let array = in_utc(array)?;
         let end = |descending| {
             let options = SortOptions {
                 descending,
                 nulls_first: false,
             };
-            let one = sort_limit(array, Some(options), Some(1))?;
+            let one = sort_limit(&array, Some(options), Some(1))?;
             if one.null_count() == one.len() {
                 return Ok::<_, arrow::error::ArrowError>(None);
             }
@@ -410,6 +411,16 @@ pub fn kind_word(kind: &DataType) -> &'static str {
     }
 }
 
+/// The values of a column of whole numbers, to the last digit; empty for another kind.
+pub(crate) fn whole(array: &ArrayRef) -> Result<Vec<i64>> {
+    if !array.data_type().is_integer() {
+        return Ok(Vec::new());
+    }
+    let array = cast(array, &DataType::Int64)?;
+    let values = array.as_primitive::<arrow::datatypes::Int64Type>();
+    Ok(values.iter().flatten().collect())
+}
+
 pub(crate) fn numbers(array: &ArrayRef) -> Option<Vec<Option<f64>>> {
     if !matches!(
         kind_word(array.data_type()),
@@ -421,8 +432,18 @@ pub(crate) fn numbers(array: &ArrayRef) -> Option<Vec<Option<f64>>> {
     Some(array.as_primitive::<Float64Type>().iter().collect())
 }
 
+/// A time in a named zone, in UTC: its moments are the same, and naming zones would take the table of all of them.
+fn in_utc(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.data_type() {
+        DataType::Timestamp(unit, Some(_)) => {
+            cast(array, &DataType::Timestamp(*unit, Some("+00:00".into())))?
+        }
+        _ => Arc::clone(array),
+    })
+}
+
 pub(crate) fn texts(array: &ArrayRef) -> Result<Vec<Option<String>>> {
-    let array = cast(array, &DataType::Utf8)?;
+    let array = cast(&in_utc(array)?, &DataType::Utf8)?;
     Ok(array
         .as_string::<i32>()
         .iter()
@@ -641,22 +662,28 @@ pub fn text_column(values: Vec<Option<String>>) -> ArrayRef {
     Arc::new(arrow::array::StringArray::from(values))
 }
 
-/// What was written as text, as numbers where all of it is numbers: the predictions of a regression, say.
+/// What was written as text, as numbers where all of it is numbers: the predictions of a regression, say. Whole numbers stay
+/// whole: a few of them are classes.
 #[must_use]
 pub fn parsed_column(values: Vec<Option<String>>) -> ArrayRef {
-    let parsed: Option<Vec<f64>> = values
-        .iter()
-        .flatten()
-        .map(|text| text.parse().ok())
-        .collect();
-    match parsed {
-        Some(numbers) if !numbers.is_empty() => {
-            let mut numbers = numbers.into_iter();
-            let filled = values
-                .iter()
-                .map(|text| text.as_ref().and_then(|_| numbers.next()));
-            float_column(filled.collect())
-        }
-        Some(_) | None => text_column(values),
+    if let Some(whole) = parsed::<i64>(&values) {
+        return Arc::new(arrow::array::Int64Array::from(whole));
     }
+    match parsed(&values) {
+        Some(numbers) => float_column(numbers),
+        None => text_column(values),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(values: &[Option<String>]) -> Option<Vec<Option<T>>> {
+    if values.iter().all(Option::is_none) {
+        return None;
+    }
+    values
+        .iter()
+        .map(|value| match value {
+            Some(text) => text.parse().ok().map(Some), // One word makes words of all.
+            None => Some(None),
+        })
+        .collect()
 }

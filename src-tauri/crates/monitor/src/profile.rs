@@ -1,10 +1,12 @@
 //! What is in each column of a frame.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use crate::sample::{Sample, Storage};
-use crate::{Frame, Result, binning};
+use crate::{Frame, Result, binning, frame};
 
 const HISTOGRAM_BINS: usize = 20;
 const TOP_VALUES: usize = 10;
@@ -72,7 +74,10 @@ pub fn profile(frame: &Frame) -> Result<Profile> {
 
 fn column(frame: &Frame, name: &str) -> Result<ColumnProfile> {
     let sample = Sample::of(frame, name)?;
-    let counts = sample.counts();
+    let counts = match frame::whole(frame.column(name)?)? {
+        whole if whole.is_empty() => sample.counts(),
+        whole => counted(&whole),
+    };
     let mut top: Vec<TopValue> = counts
         .iter()
         .map(|(value, times)| TopValue {
@@ -119,6 +124,17 @@ fn column(frame: &Frame, name: &str) -> Result<ColumnProfile> {
         warnings: warnings(&sample, counts.len(), most),
         top,
     })
+}
+
+fn counted(whole: &[i64]) -> HashMap<String, usize> {
+    let mut counts: HashMap<i64, usize> = HashMap::new();
+    for value in whole {
+        *counts.entry(*value).or_insert(0) += 1;
+    }
+    let worded = counts.into_iter();
+    worded
+        .map(|(value, count)| (value.to_string(), count))
+        .collect()
 }
 
 /// Linear interpolation between order statistics, as numpy's default.

@@ -30,10 +30,17 @@ pub(super) struct TrainedOn {
 }
 
 impl TrainedOn {
-    /// Some of the rows, for a model without an input example: in the form of MLflow's.
-    pub(super) fn example(&self) -> Result<Value, Report> {
-        let rows = self.rows.thinned(EXAMPLE_ROWS).reported()?;
-        Ok(json!({ "columns": rows.names(), "data": rows.json_rows().reported()? }))
+    /// Some of the rows, for a model without an input example: in the form of MLflow's. `None` where JSON has no word for a value.
+    pub(super) fn example(&self) -> Option<Value> {
+        let rows = self.rows.thinned(EXAMPLE_ROWS);
+        let data = rows.and_then(|rows| Ok((rows.names(), rows.json_rows()?)));
+        match data {
+            Ok((columns, data)) => Some(json!({ "columns": columns, "data": data })),
+            Err(error) => {
+                tracing::debug!(%error, "the training data is no example");
+                None
+            }
+        }
     }
 }
 

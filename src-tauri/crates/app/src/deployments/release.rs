@@ -320,7 +320,7 @@ fn serve_with(
 ) -> Result<Served, Report> {
     let environment = model_environment(app, model, say)?;
     say("converting to ONNX and comparing the answers");
-    let rows = trained_on.map(TrainedOn::example).transpose()?;
+    let rows = trained_on.and_then(TrainedOn::example);
     let conversion =
         convert::to_onnx(&model.path, &environment.python, onnx, rows.as_ref()).reported()?;
     let python = Some(environment.python.clone());

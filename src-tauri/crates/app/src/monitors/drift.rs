@@ -126,8 +126,14 @@ fn prediction_drift(
         (float_column(before), float_column(logged.score.clone()))
     } else {
         let before = before.texts("prediction").reported()?;
-        let now = logged.prediction.iter().cloned().map(Some).collect();
-        (parsed_column(before), parsed_column(now))
+        let now = logged.prediction.iter().cloned().map(Some);
+        // A model that said nothing for a row: `null`, or no text.
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty() && text != "null");
+        let before = before.into_iter().map(said).collect();
+        (
+            parsed_column(before),
+            parsed_column(now.map(said).collect()),
+        )
     };
     let frame = |array| Frame::from_columns(vec![("prediction".to_owned(), array)]).reported();
     let options = DriftOptions {

@@ -173,6 +173,13 @@ fn predictions_that_are_numbers_are_compared_as_numbers() {
         "string",
         "one word makes words of all"
     );
+    let classes = parsed_column(vec![Some("3".to_owned()), Some("12".to_owned()), None]);
+    let classes = Frame::from_columns(vec![("prediction".to_owned(), classes)]).unwrap();
+    assert_eq!(
+        classes.kind("prediction"),
+        "int64",
+        "few of them are classes"
+    );
     let gaps = parsed_column(vec![None, Some("1.5".to_owned())]);
     let gaps = Frame::from_columns(vec![("prediction".to_owned(), gaps)]).unwrap();
     assert_eq!(gaps.numbers("prediction").unwrap(), [None, Some(1.5)]);

@@ -94,6 +94,7 @@ fn a_profile_is_exact_to_the_last_digit_and_knows_times() {
     std::fs::write(&path, text).unwrap();
     let read = Frame::read(&path, &Part::default()).unwrap();
     let profile = lapwing_monitor::profile::profile(&read).unwrap();
+    assert_eq!(profile.columns[0].distinct, 2, "no float is as exact");
     let ends: Vec<_> = profile
         .columns
         .iter()
