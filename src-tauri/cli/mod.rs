@@ -23,6 +23,7 @@ mod transfer;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use lapwing_app::App;
 use lapwing_core::{Code, Report};
@@ -92,13 +93,17 @@ fn unparsed(error: &clap::Error) -> ExitCode {
     let asked_for_json = std::env::args_os().any(|argument| argument == "--json");
     if error.use_stderr() && asked_for_json {
         let words = error.render().to_string();
-        let message = words.lines().next().unwrap_or_default();
-        let report = Report::new(
-            Code::Invalid,
-            "cli.usage",
-            message.trim_start_matches("error: "),
-        )
-        .hint("`lapwing help` lists the commands, `--help` after one its arguments");
+        let message = match error.kind() {
+            // Its words are the help.
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing",
+            _ => words
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: "),
+        };
+        let report = Report::new(Code::Invalid, "cli.usage", message)
+            .hint("`lapwing help` lists the commands, `--help` after one its arguments");
         print::line(&serde_json::json!({ "error": report }).to_string());
     }
     // A closed pipe wants no more words.

@@ -16,14 +16,9 @@ use super::{Context, Done, print};
 
 pub fn status(context: &Context, quiet: bool) -> Done {
     let project = context.project()?;
-    let detail = lapwing_app::projects::get(
-        &context.app,
-        InProject {
-            project: project.clone(),
-        },
-    )?;
+    let broken = (!quiet).then(|| lapwing_app::projects::config_error(&project));
     let status = pipeline::status(&context.app, InProject { project })?;
-    if let Some(report) = detail.config_error.filter(|_| !quiet) {
+    if let Some(report) = broken.flatten() {
         print::warn(&report);
     }
     let clean = status.as_object().is_none_or(serde_json::Map::is_empty);

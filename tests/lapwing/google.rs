@@ -72,13 +72,15 @@ impl Server {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let arguments = arguments.replace("{port}", &port.to_string());
-        let child = Command::new(program)
+        let mut child = Command::new(program)
             .args(arguments.split_whitespace())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("it is installed: run `make test`");
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "{}: {ended:?}", program.display());
             std::thread::sleep(POLL);
         }
         Self { child, port }

@@ -1,4 +1,4 @@
-//! The hidden commands that run as processes of their own: supervisor and gateway.
+//! The hidden commands that run as processes of their own, supervisor and gateway; and how a process ends that is told twice.
 
 use std::path::{Path, PathBuf};
 
@@ -56,4 +56,13 @@ pub fn gateway(folder: &Path, bind: Option<&str>, image: Option<&Image>) -> Resu
     runtime
         .block_on(lapwing_serving::gateway::run(folder, bind))
         .reported()
+}
+
+/// Ends the process at the next Ctrl-C: what should have ended in order hangs.
+#[expect(clippy::exit, reason = "whoever asks twice wants no more order")]
+pub(crate) async fn leave_when_told_again() {
+    const INTERRUPTED: i32 = 130;
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(INTERRUPTED);
+    }
 }

@@ -76,6 +76,12 @@ fn detail(app: &App, project: &Project) -> Result<ProjectDetail, Report> {
     })
 }
 
+/// What is wrong with the project's `lapwing.toml`, if anything.
+#[must_use]
+pub fn config_error(project: &str) -> Option<Report> {
+    Config::read(Path::new(project)).err()
+}
+
 /// The project's name: from `lapwing.toml`, or its folder's.
 #[must_use]
 pub(crate) fn name_of(root: &Path, config: &Config) -> String {

@@ -33,6 +33,17 @@ struct Known {
     going: BTreeMap<u32, Arc<Going>>,
 }
 
+impl Transfers {
+    /// Stops all that moves, and lets nothing more begin.
+    fn end(&self) {
+        let mut known = locked(&self.0);
+        known.ending = true;
+        for going in known.going.values() {
+            going.stop();
+        }
+    }
+}
+
 /// What moves, and between here and where.
 pub(crate) struct Journey {
     /// The project that it belongs to, where it belongs to one.
@@ -264,11 +275,8 @@ pub fn stop_on_interrupt(app: &App, told: impl FnOnce() + Send + 'static) -> Res
             return;
         }
         told();
-        let mut known = locked(&ours.transfers().0);
-        known.ending = true;
-        for going in known.going.values() {
-            going.stop();
-        }
+        ours.transfers().end();
+        crate::process::leave_when_told_again().await;
     });
     Ok(())
 }

@@ -429,6 +429,7 @@ pub fn stop_on_interrupt(
         if let Ok(Err(report)) = stopped {
             tracing::warn!(report.message, "the run could not be stopped");
         }
+        crate::process::leave_when_told_again().await;
     });
     Ok(())
 }
