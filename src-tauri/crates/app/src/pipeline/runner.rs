@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_data::Project;
 use lapwing_jobs::environment::{self, Environment, ProjectEnvironment};
 use lapwing_jobs::{Command, DockerSpec, Image, JobSpec, Mount, Outcome, docker};
 use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage};
-use lapwing_store::{lock, pipeline_runs};
+use lapwing_store::lock::{self, Lock};
+use lapwing_store::pipeline_runs;
 use lapwing_tracking::{Guard, RunStatus, router};
 
 use super::elsewhere::{self, Elsewhere};
@@ -19,6 +21,10 @@ use crate::error::Reported as _;
 use crate::jobs::Owner;
 use crate::wire::{StartRun, Target};
 use crate::{App, jobs, projects};
+
+/// Whoever looks at a run without a runner holds its lock meanwhile.
+const LOOKED_AT: Duration = Duration::from_secs(2);
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Everything that the stages of a run share.
 struct Run<'a> {
@@ -59,8 +65,7 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
     let run_id: RunId = run_id.parse().map_err(|error: lapwing_core::InvalidName| {
         Report::new(Code::Invalid, "run.id", error.to_string())
     })?;
-    let Some(_lock) = lock::try_acquire(app.workspace(), &start::lock_name(&run_id)).reported()?
-    else {
+    let Some(_lock) = own_lock(app, &run_id)? else {
         return Ok(());
     };
     let Some(row) = pipeline_runs::get(app.store(), &run_id)
@@ -83,6 +88,19 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
             say(&report.message);
             start::end(app, &run_id, RunStatus::Failed, Some(report.message))
         }
+    }
+}
+
+/// The lock of a run while its runner lives. `None` when another runner has it.
+fn own_lock(app: &App, run_id: &RunId) -> Result<Option<Lock>, Report> {
+    let name = start::lock_name(run_id);
+    let begun = Instant::now();
+    loop {
+        let lock = lock::try_acquire(app.workspace(), &name).reported()?;
+        if lock.is_some() || begun.elapsed() > LOOKED_AT {
+            return Ok(lock);
+        }
+        std::thread::sleep(BETWEEN_TRIES);
     }
 }
 
