@@ -6,7 +6,10 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::elsewhere::Machine;
-use crate::place::{Place, until};
+use crate::place::{Place, told, until};
+
+const STAGES: &str = "stages:\n  slow:\n    cmd: sh work.sh\n    deps: [work.sh]\n    outs: [out]\n    meta: {lapwing: {on: box}}\n  \
+                      last:\n    cmd: sed s/made/taken/ out > end\n    deps: [out]\n    outs: [end]\n";
 
 /// A stage that runs on the machine until it is let go, and one that goes on here with what it made.
 struct Bench {
@@ -21,14 +24,12 @@ impl Bench {
         let machine = Machine::start(&place);
         let folder = place.path("closing");
         std::fs::create_dir_all(&folder).unwrap();
-        let stages = "stages:\n  slow:\n    cmd: sh work.sh\n    deps: [work.sh]\n    outs: [out]\n    meta: {lapwing: {on: box}}\n  \
-                      last:\n    cmd: sed s/made/taken/ out > end\n    deps: [out]\n    outs: [end]\n";
-        std::fs::write(folder.join("dvc.yaml"), stages).unwrap();
         let bench = Self {
             place,
             machine,
             folder,
         };
+        bench.writes("dvc.yaml", STAGES);
         bench.makes("made");
         bench.place.text(&bench.folder, &["init"]);
         bench
@@ -39,11 +40,27 @@ impl Bench {
             "echo x >> {there}/count; echo begun; until [ -e {there}/go ]; do sleep 0.1; done; echo {what} > out\n",
             there = self.machine.folder.display()
         );
-        std::fs::write(self.folder.join("work.sh"), script).unwrap();
+        self.writes("work.sh", &script);
+    }
+
+    fn writes(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.join(name), text).unwrap();
+    }
+
+    /// Lets the command there end.
+    fn lets_go(&self) {
+        std::fs::write(self.there("go"), "").unwrap();
     }
 
     fn there(&self, name: &str) -> PathBuf {
         self.machine.folder.join(name)
+    }
+
+    fn status(&self, id: &str) -> String {
+        let all = self.place.json(&self.folder, &["jobs", "list"]);
+        let mut all = all.as_array().unwrap().iter();
+        let job = all.find(|job| job["id"] == id).unwrap();
+        job["status"].as_str().unwrap().to_owned()
     }
 
     fn read(&self, name: &str) -> String {
@@ -101,7 +118,7 @@ fn a_run_goes_on_where_it_was_after_the_laptop_was_closed() {
     let bench = Bench::new();
     let (run, job) = bench.begun();
     bench.close(&run);
-    std::fs::write(bench.there("go"), "").unwrap();
+    bench.lets_go();
     let exit = bench.there("there/jobs").join(job).join("exit");
     until("the end there, seen by nobody", || exit.exists());
 
@@ -125,7 +142,7 @@ fn what_was_edited_while_the_laptop_was_closed_runs_again() {
     let (run, _) = bench.begun();
     bench.close(&run);
     bench.makes("made of other code");
-    std::fs::write(bench.there("go"), "").unwrap();
+    bench.lets_go();
 
     let again = bench.place.json(&bench.folder, &["run"]);
     assert_eq!(again["row"]["status"], "FINISHED", "{again}");
@@ -155,8 +172,40 @@ fn a_run_can_be_stopped_after_the_laptop_was_closed() {
         runs.contains("KILLED") && !runs.contains("RUNNING"),
         "{runs}"
     );
-    std::fs::write(bench.there("go"), "").unwrap();
+    bench.lets_go();
     let again = bench.place.json(&bench.folder, &["run"]);
     assert_eq!(again["row"]["status"], "FINISHED", "{again}");
     assert_ne!(again["row"]["run_id"], run.as_str(), "a new one: {again}");
+}
+
+#[test]
+fn a_job_that_no_stage_takes_any_more_is_ended() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.writes(
+        "dvc.yaml",
+        &STAGES
+            .replace("slow:", "quick:")
+            .replace("sh work.sh", "echo made > out"),
+    );
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["run_id"], run.as_str(), "{again}");
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    assert_eq!(bench.status(&job), "cancelled");
+    assert_eq!(bench.read("end"), "taken\n");
+}
+
+#[test]
+fn a_run_that_cannot_go_on_leaves_no_job_behind() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.writes("dvc.yaml", "stages:\n  slow: [\n");
+
+    let again = bench.place.run(&bench.folder, &["run"]);
+    assert!(!again.status.success(), "{}", told(&again));
+    assert_eq!(bench.status(&job), "cancelled");
+    assert!(!bench.folder.join("out").exists(), "it wrote all the same");
 }

@@ -100,6 +100,26 @@ pub(super) fn job(
     Ok(None)
 }
 
+/// Ends what a runner before this one began and this one does not take, but for the stages that are `kept`.
+pub(super) fn stop_left(
+    app: &App,
+    run_id: &RunId,
+    kept: &dyn Fn(&str) -> bool,
+) -> Result<(), Report> {
+    for job in begun(app, run_id)?.into_iter().filter(goes_on) {
+        let stage = job.stage.as_deref().unwrap_or(&job.title);
+        if kept(stage) {
+            continue;
+        }
+        say(&format!("{stage}: it was begun before, and is ended"));
+        // It has the mark to end, and does so when it is reached again.
+        if let Err(report) = jobs::stop(app, JobRef { id: job.id.clone() }) {
+            say(&format!("{stage}: {}", report.message));
+        }
+    }
+    Ok(())
+}
+
 /// Where a command that outlived its runner reports to.
 pub(super) fn endpoint(app: &App, run_id: &RunId) -> Result<Option<Endpoint>, Report> {
     let all = begun(app, run_id)?;

@@ -9,7 +9,7 @@ use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_data::Project;
 use lapwing_jobs::environment::{self, Environment, ProjectEnvironment};
 use lapwing_jobs::{Command, DockerSpec, Image, JobSpec, Mount, Outcome, docker};
-use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage};
+use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage, Step};
 use lapwing_store::lock::{self, Lock};
 use lapwing_store::pipeline_runs;
 use lapwing_tracking::{Guard, RunStatus, router};
@@ -79,6 +79,8 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
         ));
     };
     let done = prepare(app, &run_id, &row.request).and_then(|mut run| stages(&mut run));
+    // What was not taken would go on unseen, and bring home what it makes after the run is over.
+    resume::stop_left(app, &run_id, &|_| false)?;
     // The mark is of this run alone; one that was never set is not there.
     let _ = std::fs::remove_file(start::stop_mark(app, &run_id));
     match done {
@@ -250,6 +252,11 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
         ..PlanOptions::default()
     };
     let plan = lapwing_pipeline::plan(&pipeline, &run.project, &options).reported()?;
+    // A stage of another name, or one that has nothing to do any more, takes no job: it ends before another writes what it writes.
+    resume::stop_left(run.app, &run.id, &|name| {
+        let runs = |step: &Step| step.stage == name && step.action == Action::Run;
+        plan.steps.iter().any(runs)
+    })?;
     for step in &plan.steps {
         if start::stop_mark(run.app, &run.id).exists() {
             return Ok(RunStatus::Killed);
@@ -261,6 +268,9 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
         }
         // Its inputs may have been made again, and be the same.
         let now = lapwing_pipeline::recheck(&run.project, stage, run.input.force).reported()?;
+        if now.action != Action::Run {
+            resume::stop_left(run.app, &run.id, &|name| name != stage.address)?;
+        }
         match now.action {
             Action::Skip | Action::Frozen => {
                 say(&format!("{}: nothing it reads has changed", stage.address))
