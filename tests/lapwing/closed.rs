@@ -209,3 +209,19 @@ fn a_run_that_cannot_go_on_leaves_no_job_behind() {
     assert_eq!(bench.status(&job), "cancelled");
     assert!(!bench.folder.join("out").exists(), "it wrote all the same");
 }
+
+#[test]
+fn what_a_job_made_and_somebody_edited_since_is_made_again() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.lets_go();
+    until("its end", || bench.status(&job) == "succeeded");
+    bench.writes("out", "made by hand\n");
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    assert_eq!(bench.read("out"), "made\n");
+    let count = std::fs::read_to_string(bench.there("count")).unwrap();
+    assert_eq!(count, "x\nx\n", "what lies here is not what it made");
+}

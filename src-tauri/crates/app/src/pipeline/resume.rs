@@ -3,11 +3,12 @@
 //! The next runner of the same run takes the job that it finds for the one that it would start. Nothing runs twice, and what was
 //! made meanwhile is recorded as if nobody had been away.
 
+use std::path::Path;
 use std::time::Duration;
 
-use lapwing_core::{JobId, Report, RunId};
+use lapwing_core::{JobId, Report, RunId, Timestamp};
 use lapwing_data::Project;
-use lapwing_pipeline::Stage;
+use lapwing_pipeline::{Stage, StageOut};
 
 use super::runner::{Endpoint, say};
 use crate::error::Reported as _;
@@ -81,23 +82,71 @@ pub(super) fn job(
     if !goes_on(&job) && job.status != JobStatus::Succeeded {
         return Ok(None);
     }
-    let spec = lapwing_jobs::spec(app.workspace(), &job.id).reported()?;
-    let now = lapwing_pipeline::fingerprint(project, stage).reported()?;
-    if spec.inputs.as_ref() == Some(&now) {
+    let Some(why) = unfit(app, project, stage, &job)? else {
         say(&format!(
             "{}: it was begun before, and goes on",
             stage.address
         ));
         return Ok(Some(job.id));
-    }
-    say(&format!(
-        "{}: what it reads has changed since it began, so it runs again",
-        stage.address
-    ));
+    };
+    say(&format!("{}: {why}, so it runs again", stage.address));
     if goes_on(&job) {
         jobs::stop(app, JobRef { id: job.id })?;
     }
     Ok(None)
+}
+
+/// Why a job's outputs cannot be recorded as what this stage makes out of what lies here now.
+fn unfit(
+    app: &App,
+    project: &Project,
+    stage: &Stage,
+    job: &JobRow,
+) -> Result<Option<&'static str>, Report> {
+    let spec = lapwing_jobs::spec(app.workspace(), &job.id).reported()?;
+    let Some(read) = spec.inputs else {
+        return Ok(Some("what it read when it began is not known"));
+    };
+    if read != lapwing_pipeline::fingerprint(project, stage).reported()? {
+        return Ok(Some("what it reads has changed since it began"));
+    }
+    let Some(ended) = job.ended else {
+        return Ok(None);
+    };
+    let as_made = |out: &StageOut| as_it_was(&project.root().join(&out.path), ended);
+    Ok((!stage.outs.iter().all(as_made)).then_some("what it made was changed or deleted since"))
+}
+
+/// Whether a file or folder is there, and nothing in it was touched after `then`. What cannot be read is not as it was.
+fn as_it_was(path: &Path, then: Timestamp) -> bool {
+    let Ok(meta) = fs_err::symlink_metadata(path) else {
+        return false;
+    };
+    if touched(&meta).is_none_or(|at| at > then) {
+        return false;
+    }
+    if !meta.is_dir() {
+        return true;
+    }
+    fs_err::read_dir(path).is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| as_it_was(&entry.path(), then)))
+    })
+}
+
+/// A file that was put in the place of another may keep an old time of its content, but not one of its own.
+#[cfg(unix)]
+fn touched(meta: &std::fs::Metadata) -> Option<Timestamp> {
+    use std::os::unix::fs::MetadataExt as _;
+    let millis = |seconds: i64, nanos: i64| seconds * 1000 + nanos / 1_000_000;
+    let content = millis(meta.mtime(), meta.mtime_nsec());
+    let own = millis(meta.ctime(), meta.ctime_nsec());
+    Some(Timestamp(content.max(own)))
+}
+
+#[cfg(not(unix))]
+fn touched(meta: &std::fs::Metadata) -> Option<Timestamp> {
+    let since = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH);
+    Some(Timestamp(i64::try_from(since.ok()?.as_millis()).ok()?))
 }
 
 /// Ends what a runner before this one began and this one does not take, but for the stages that are `kept`.
