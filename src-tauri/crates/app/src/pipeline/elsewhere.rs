@@ -8,7 +8,7 @@ use lapwing_data::{Project, UploadList};
 use lapwing_jobs::{
     Host, Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target,
 };
-use lapwing_pipeline::{Pipeline, Stage};
+use lapwing_pipeline::{Pipeline, Stage, StageOut};
 
 use super::{pod, ray};
 use crate::config::Config;
@@ -246,7 +246,13 @@ pub(super) fn files(project: &Project, stage: &Stage) -> Result<Vec<String>, Rep
         )
         .hint("pull it with `lapwing data pull`, or run the stage that makes it"));
     }
-    Ok(list.files.into_iter().map(|file| file.path).collect())
+    // They are cleared before it runs, here as there, and lie here still when an earlier try left them.
+    let cleared = |path: &str| {
+        let holds = |out: &StageOut| std::path::Path::new(path).starts_with(&out.path);
+        stage.outs.iter().any(|out| !out.persist && holds(out))
+    };
+    let paths = list.files.into_iter().map(|file| file.path);
+    Ok(paths.filter(|path| !cleared(path)).collect())
 }
 
 /// What stages read below the project. An address or another folder is reached from there, or not.
