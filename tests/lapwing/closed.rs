@@ -1,7 +1,8 @@
 //! The laptop is closed while a stage runs on another machine: everything of ours is gone here, and nothing is lost or runs twice.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -100,6 +101,41 @@ impl Bench {
             drop(killed);
             until("their end", || processes(&part).is_empty());
         }
+    }
+}
+
+/// What looks after the workspace while a window is open, with what it says.
+struct Watch {
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+}
+
+impl Watch {
+    fn start(bench: &Bench) -> Self {
+        let mut child = bench
+            .place
+            .command(&bench.folder, &["server", "--port", "0", "--every", "1"])
+            .env("LAPWING_LOG", "lapwing_app=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said }
+    }
+
+    /// Waits until it has looked once more.
+    fn looks(&mut self) {
+        let mut lines = self.said.by_ref().lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("looked at monitors and automations")));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -224,4 +260,49 @@ fn what_a_job_made_and_somebody_edited_since_is_made_again() {
     assert_eq!(bench.read("out"), "made\n");
     let count = std::fs::read_to_string(bench.there("count")).unwrap();
     assert_eq!(count, "x\nx\n", "what lies here is not what it made");
+}
+
+#[test]
+fn looking_runs_nothing_that_nobody_asked_for() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.lets_go();
+    bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
+    let runners = bench.place.workspace().join("logs");
+    let runners = runners.join(format!("run-{run}.again"));
+
+    let mut watch = Watch::start(&bench);
+    until("its end", || bench.status(&job) == "succeeded");
+    watch.looks();
+    watch.looks();
+    assert!(!runners.exists(), "a stage of today was to run");
+    assert!(!bench.folder.join("end").exists());
+
+    bench.writes("dvc.yaml", STAGES);
+    until("the run's end", || {
+        let runs = bench.place.json(&bench.folder, &["runs", "list"]);
+        runs.to_string().contains("FINISHED")
+    });
+    assert!(runners.exists(), "what was asked for goes on by itself");
+    assert_eq!(bench.read("end"), "taken\n");
+}
+
+#[test]
+fn what_waits_goes_on_when_it_is_asked_for() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.lets_go();
+    bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
+    let mut watch = Watch::start(&bench);
+    until("its end", || bench.status(&job) == "succeeded");
+    watch.looks();
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["run_id"], run.as_str(), "{again}");
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    assert_eq!(bench.read("end"), "edited\n");
+    let count = std::fs::read_to_string(bench.there("count")).unwrap();
+    assert_eq!(count, "x\n", "the stage that nobody edited ran once");
 }

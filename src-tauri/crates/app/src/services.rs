@@ -171,7 +171,7 @@ fn look(app: &App, seen: &mut automations::Seen) -> Result<(), Report> {
     }
     monitors::post_due(app)?;
     for run in lapwing_store::pipeline_runs::active(app.store(), None).reported()? {
-        if let Err(report) = pipeline::reconcile(app, &run.project) {
+        if let Err(report) = pipeline::reconcile(app, &run.project, pipeline::Intent::ToLook) {
             tracing::debug!(message = report.message, "a run could not be looked at");
         }
     }

@@ -50,7 +50,10 @@ pub(crate) fn key(lock: &StageLock) -> String {
 }
 
 fn digest(entry: &Value) -> String {
-    let text = python::json_dumps(&without_counts(entry));
+    hex_digest(&python::json_dumps(&without_counts(entry)))
+}
+
+pub(crate) fn hex_digest(text: &str) -> String {
     Sha256::digest(text.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))

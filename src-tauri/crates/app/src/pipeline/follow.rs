@@ -7,6 +7,7 @@ use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_store::pipeline_runs;
 use lapwing_tracking::RunStatus as Tracked;
 
+use super::Intent;
 use crate::error::Reported as _;
 use crate::wire::{JobRow, JobStatus, ListJobs, ReadLog, RunStatus};
 use crate::{App, jobs, runs};
@@ -56,7 +57,7 @@ pub fn follow(app: &App, run_id: &RunId, tell: &dyn Fn(Progress)) -> Result<RunS
             let status = app.tracking().run(run_id).reported()?.status;
             return Ok(runs::status(status));
         }
-        super::reconcile(app, &run.project)?;
+        super::reconcile(app, &run.project, Intent::ToRun)?;
         std::thread::sleep(POLL);
     }
 }

@@ -24,4 +24,5 @@ pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words};
 
 pub(crate) use follow::wire_status;
+pub(crate) use resume::Intent;
 pub(crate) use start::reconcile;

@@ -3,22 +3,40 @@
 //! The next runner of the same run takes the job that it finds for the one that it would start. Nothing runs twice, and what was
 //! made meanwhile is recorded as if nobody had been away.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lapwing_core::{JobId, Report, RunId, Timestamp};
 use lapwing_data::Project;
-use lapwing_pipeline::{Stage, StageOut};
+use lapwing_pipeline::{Pipeline, Stage, StageOut};
 
 use super::runner::{Endpoint, say};
+use super::start::stop_mark;
+use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{JobRef, JobRow, JobStatus, ListJobs};
-use crate::{App, jobs};
+use crate::{App, jobs, projects};
 
 /// A runner that dies of what it finds is not started for ever.
 const MAX_RUNNERS: usize = 50;
 /// One that was just started may need so long until it holds its lock.
 const RUNNER_GRACE: Duration = Duration::from_secs(20);
+/// What an environment is made of, beside the file that the project names.
+const ENVIRONMENT: [&str; 4] = [
+    crate::config::FILE,
+    "requirements.txt",
+    "pyproject.toml",
+    "uv.lock",
+];
+
+/// Who asks after a run without a runner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Somebody wants it to run, with what lies here now.
+    ToRun,
+    /// Somebody only looks: nothing may run but what was asked for when it began.
+    ToLook,
+}
 
 /// Whether a run without a runner gets another one.
 pub(super) enum Again {
@@ -26,6 +44,8 @@ pub(super) enum Again {
     Now,
     /// Another process is starting one, or a stage runs on that nobody can follow any more.
     Later,
+    /// What lies here is not what was asked for: it goes on when somebody asks for a run again.
+    WhenAsked,
     /// Its stages ended without success, or none ever began.
     Never,
 }
@@ -43,11 +63,22 @@ fn goes_on(job: &JobRow) -> bool {
     job.ended.is_none()
 }
 
-pub(super) fn again(app: &App, run_id: &RunId) -> Result<Again, Report> {
+pub(super) fn again(
+    app: &App,
+    project: &str,
+    run_id: &RunId,
+    asked: Intent,
+) -> Result<Again, Report> {
     let all = begun(app, run_id)?;
     let newest = all.first();
+    if stop_mark(app, run_id).exists() && !newest.is_some_and(goes_on) {
+        return Ok(Again::Never);
+    }
     if !newest.is_some_and(|job| goes_on(job) || job.status == JobStatus::Succeeded) {
         return Ok(Again::Never);
+    }
+    if asked == Intent::ToLook && !is_as_asked(app, project, run_id) {
+        return Ok(Again::WhenAsked);
     }
     // A line for each runner that was started.
     let marks = app.workspace().logs().join(format!("run-{run_id}.again"));
@@ -61,8 +92,47 @@ pub(super) fn again(app: &App, run_id: &RunId) -> Result<Again, Report> {
     if young {
         return Ok(Again::Later);
     }
+    if asked == Intent::ToRun {
+        keep_sources(app, project, run_id);
+    }
     crate::file::write_whole(&marks, format!("{before}again\n").as_bytes())?;
     Ok(Again::Now)
+}
+
+/// What the commands of a project's runs come from.
+fn sources(project: &str) -> Result<String, Report> {
+    let project = projects::project(project)?;
+    let config = Config::read(project.root())?;
+    let named = config.environment.requirements.as_deref();
+    let also: Vec<&str> = ENVIRONMENT.into_iter().chain(named).collect();
+    let pipeline = Pipeline::read(&project).reported()?;
+    lapwing_pipeline::sources(&pipeline, &project, &also).reported()
+}
+
+fn sources_file(app: &App, run_id: &RunId) -> PathBuf {
+    app.workspace().logs().join(format!("run-{run_id}.sources"))
+}
+
+/// Remembers what somebody asked to run. Without it the run still goes on, when it is asked for.
+pub(super) fn keep_sources(app: &App, project: &str, run_id: &RunId) {
+    let file = sources_file(app, run_id);
+    let kept =
+        sources(project).and_then(|sources| crate::file::write_whole(&file, sources.as_bytes()));
+    if let Err(report) = kept {
+        tracing::debug!(report.message, "what the run comes from is not remembered");
+        // What was asked for before is not what is asked for now.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Whether the project is trusted, and would run what somebody asked for when the run began.
+fn is_as_asked(app: &App, project: &str, run_id: &RunId) -> bool {
+    let trusted = projects::project(project)
+        .and_then(|project| projects::require_trust(app, &project))
+        .is_ok();
+    // Unreadable, or of an older version: as good as changed.
+    let asked = fs_err::read_to_string(sources_file(app, run_id)).ok();
+    trusted && asked.is_some_and(|asked| sources(project).is_ok_and(|now| now == asked))
 }
 
 /// The job of a stage that a runner before this one began, where it runs on or has made what it should, out of what lies here now.

@@ -78,7 +78,12 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
             format!("there is no run {run_id} to carry out"),
         ));
     };
-    let done = prepare(app, &run_id, &row.request).and_then(|mut run| stages(&mut run));
+    let done = if start::stop_mark(app, &run_id).exists() {
+        // Not even an environment is made for it.
+        Ok(RunStatus::Killed)
+    } else {
+        prepare(app, &run_id, &row.request).and_then(|mut run| stages(&mut run))
+    };
     // What was not taken would go on unseen, and bring home what it makes after the run is over.
     resume::stop_left(app, &run_id, &|_| false)?;
     // The mark is of this run alone; one that was never set is not there.

@@ -11,7 +11,7 @@ use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
 use super::elsewhere::{self, Elsewhere};
-use super::resume::{self, Again};
+use super::resume::{self, Again, Intent};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
@@ -108,13 +108,13 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         project: project.root().display().to_string(),
         ..input
     };
-    let resumed = reconcile(app, &input.project)?;
+    let found = reconcile(app, &input.project, Intent::ToRun)?;
     if let Some(other) = pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .first()
     {
-        // Asked for again after it was cut: the same run goes on.
-        if resumed.contains(&other.run_id) && other.request == encode(&input)? {
+        // Intent for again after it was cut: the same run goes on.
+        if found.resumed.contains(&other.run_id) && other.request == encode(&input)? {
             return Ok(StartedRun {
                 run_id: Some(other.run_id.clone()),
                 stages: decode(&other.stages)?,
@@ -162,6 +162,7 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         app.tracking().set_deleted(&run_id, true).reported()?;
         return Err(going_on(&run_id));
     }
+    resume::keep_sources(app, &input.project, &run_id);
     spawn_runner(app, &run_id)?;
     Ok(StartedRun {
         run_id: Some(run_id),
@@ -276,7 +277,7 @@ fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) // Unset or no text: the next one.
-        .or_else(|| whoami::username().ok()) // Asked last, as Python's getpass does.
+        .or_else(|| whoami::username().ok()) // Intent last, as Python's getpass does.
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
@@ -328,10 +329,19 @@ pub(super) fn end(
     pipeline_runs::end(app.store(), run_id, now, failure).reported()
 }
 
+/// Runs that had no runner any more.
+#[derive(Default)]
+pub(crate) struct Reconciled {
+    /// They have another one.
+    pub resumed: Vec<RunId>,
+    /// They go on when somebody asks for a run again.
+    pub waiting: Vec<RunId>,
+}
+
 /// Runs whose runner is gone go on with another one, where a stage outlived it, and end otherwise: nothing stays "running" without
-/// a process. Answers those that go on again.
-pub(crate) fn reconcile(app: &App, project: &str) -> Result<Vec<RunId>, Report> {
-    let mut resumed = Vec::new();
+/// a process. Who only looks starts nothing but what was asked for.
+pub(crate) fn reconcile(app: &App, project: &str, asked: Intent) -> Result<Reconciled, Report> {
+    let mut found = Reconciled::default();
     let all = pipeline_runs::active(app.store(), Some(project)).reported()?;
     for run in all {
         let young = Timestamp::now().millis_since(run.created) < START_GRACE_MILLIS;
@@ -344,11 +354,15 @@ pub(crate) fn reconcile(app: &App, project: &str) -> Result<Vec<RunId>, Report> 
         if now.is_none_or(|now| now.ended.is_some()) {
             continue;
         }
-        match resume::again(app, &run.run_id)? {
+        match resume::again(app, project, &run.run_id, asked)? {
             Again::Now => {
                 drop(lock);
                 spawn_runner(app, &run.run_id)?;
-                resumed.push(run.run_id);
+                found.resumed.push(run.run_id);
+                continue;
+            }
+            Again::WhenAsked => {
+                found.waiting.push(run.run_id);
                 continue;
             }
             Again::Later => continue,
@@ -364,7 +378,7 @@ pub(crate) fn reconcile(app: &App, project: &str) -> Result<Vec<RunId>, Report> 
         let _ = std::fs::remove_file(mark); // One that was never set is not there.
         end(app, &run.run_id, status, Some(why.to_owned()))?;
     }
-    Ok(resumed)
+    Ok(found)
 }
 
 fn began(app: &App, run_id: &RunId) -> Result<bool, Report> {

@@ -7,6 +7,7 @@ use lapwing_data::State;
 use lapwing_pipeline::{Action, OutKind, Pipeline, PlanOptions, Step};
 use serde_json::{Value, json};
 
+use super::Intent;
 use crate::error::Reported as _;
 use crate::wire::{
     Edge, InProject, JobRow, JobStatus, ListJobs, PipelineView, StageRow, StageState,
@@ -19,11 +20,12 @@ use crate::{App, jobs, projects};
 /// When the folder is no project. A pipeline that cannot be read is part of the answer.
 pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
     let project = projects::project(&input.project)?;
-    super::reconcile(app, &input.project)?;
+    let found = super::reconcile(app, &input.project, Intent::ToLook)?;
     let active = lapwing_store::pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .into_iter()
-        .next();
+        // One that waits for somebody to ask for a run is not in the way of that.
+        .find(|run| !found.waiting.contains(&run.run_id));
     let planned = Pipeline::read(&project).and_then(|pipeline| {
         let plan = lapwing_pipeline::plan(&pipeline, &project, &PlanOptions::default())?;
         Ok((pipeline, plan))
