@@ -73,7 +73,7 @@ pub(crate) fn discard(folder: &Folder, spec: &JobSpec, kube: &KubernetesSpec) {
         folder.read(&folder.state()),
         Ok(Some(JobState::Ended(ended))) if matches!(ended.outcome, Outcome::NotFetched { .. })
     );
-    let made = Memory::of(folder).is_ok_and(|memory| memory.greeted);
+    let made = Memory::of(folder).is_ok_and(|memory| memory.greeted && !memory.unsent);
     if kept || !made {
         return;
     }
@@ -178,11 +178,13 @@ impl<'a> Job<'a> {
             };
             // Before it may be there: whoever cancels it has to remove it.
             memory.greeted = true;
+            memory.unsent = true;
             memory.keep(self.folder)?;
         }
         if !memory.submitted && memory.log_start.is_none() {
-            self.make_at_last().await?;
+            self.make_at_last(&mut memory).await?;
             memory.submitted = true;
+            memory.unsent = false;
             memory.keep(self.folder)?;
         }
         let mut told = String::new();
@@ -246,7 +248,7 @@ impl<'a> Job<'a> {
 
     /// Until the cluster has answered: one that it made and did not say so would wait there for nobody. Who cancels it meanwhile
     /// waits for the answer, too.
-    async fn make_at_last(&self) -> Result<()> {
+    async fn make_at_last(&self, memory: &mut Memory) -> Result<()> {
         let mut wait = FIRST_WAIT;
         loop {
             if self.folder.cancel().exists() {
@@ -256,7 +258,7 @@ impl<'a> Job<'a> {
                 self.folder,
                 Some(format!("giving it to {}", self.kube.cluster.name())),
             )?;
-            match self.make().await {
+            match self.make(memory).await {
                 Err(error @ Error::ClusterUnreachable { .. }) => {
                     set_why(self.folder, Some(error.to_string()))?;
                 }
@@ -267,8 +269,9 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// One that is there already is ours: its name is our id.
-    async fn make(&self) -> Result<()> {
+    /// One that is there already is ours: its name is our id. A cluster that is away is noticed by the question: only behind its
+    /// answer the job may be there.
+    async fn make(&self, memory: &mut Memory) -> Result<()> {
         let cluster = &self.kube.cluster;
         let wanted = match &self.kube.trainer {
             Some(trainer) => manifest::train_job(self.spec, self.kube, trainer)?,
@@ -279,7 +282,12 @@ impl<'a> Job<'a> {
                 cluster: cluster.name().to_owned(),
                 said: format!("the job cannot be written down: {error}"),
             })?;
+        if self.known().await?.is_some() {
+            return Ok(());
+        }
         let jobs = self.jobs().await?;
+        memory.unsent = false;
+        memory.keep(self.folder)?;
         let how = PostParams::default();
         let made = jobs.create(&how, &wanted);
         match tokio::time::timeout(LAST_WAIT, made).await {
@@ -424,7 +432,11 @@ impl<'a> Job<'a> {
 
     /// Until it is gone: a command that was cancelled must not go on unseen.
     async fn remove_at_last(&self) -> Result<()> {
-        let answered = Memory::of(self.folder)?.submitted;
+        let memory = Memory::of(self.folder)?;
+        if memory.unsent {
+            return Ok(());
+        }
+        let answered = memory.submitted;
         let begun = Instant::now();
         let mut wait = FIRST_WAIT;
         loop {
@@ -495,4 +507,66 @@ fn ran_out_of_memory(pod: &Pod) -> bool {
             line.strip_prefix("oom_kill ")
                 .is_some_and(|count| count.trim() != "0")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use lapwing_core::{JobId, Timestamp};
+
+    use super::*;
+    use crate::{Cluster, Command, Host, RemoteSpec, Target};
+
+    #[test]
+    fn a_job_that_never_left_needs_no_cluster_to_be_cancelled() {
+        let root = tempfile::tempdir().expect("a folder");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = free.local_addr().expect("its address");
+        drop(free); // Nothing listens there.
+        let kubeconfig = root.path().join("kubeconfig");
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, users: [{{name: u, user: {{}}}}], \
+             contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+             clusters: [{{name: c, cluster: {{server: 'http://{at}'}}}}]}}"
+        );
+        std::fs::write(&kubeconfig, text).expect("a kubeconfig");
+        let cluster = Cluster {
+            kubeconfigs: vec![kubeconfig],
+            ..Cluster::default()
+        };
+        let here = root.path().to_owned();
+        let remote = RemoteSpec::new(Host::Here { folder: None }, here.clone());
+        let kube = KubernetesSpec::new(cluster, "any".to_owned(), remote);
+        let spec = JobSpec {
+            id: JobId::random(),
+            title: "train".to_owned(),
+            command: Command { argv: Vec::new() },
+            cwd: here,
+            env: [].into(),
+            timeout_seconds: None,
+            target: Target::Process,
+            inputs: None,
+        };
+        let folder = Folder::at(root.path());
+        let since = Timestamp::now();
+        let queued = JobState::Queued { since, why: None };
+        folder.write(&folder.state(), &queued).expect("a state");
+        let memory = Memory {
+            greeted: true,
+            unsent: true,
+            ..Memory::default()
+        };
+        memory.keep(&folder).expect("a memory");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let is_away =
+                    |state: &JobState| state.why().is_some_and(|why| why.contains("not reachable"));
+                while !matches!(folder.read(&folder.state()), Ok(Some(state)) if is_away(&state)) {
+                    std::thread::sleep(FIRST_WAIT / 10);
+                }
+                std::fs::write(folder.cancel(), "").expect("a wish");
+            });
+            let ended = run_job(&folder, &spec, &kube).expect("an end");
+            assert_eq!(ended, Outcome::Cancelled);
+        });
+    }
 }

@@ -35,7 +35,8 @@ const TOUCH: f64 = 0.001;
 pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, ray: &RaySpec) -> Result<Outcome> {
     let job = Job::new(folder, spec, ray)?;
     match block_on(job.run())? {
-        Ok(Outcome::Cancelled) | Err(Error::Cancelled) => {
+        // One that ended there as told is not asked about again.
+        Err(Error::Cancelled) => {
             // What may have arrived there is ended there before anybody is told so.
             block_on(job.withdraw())??;
             Ok(Outcome::Cancelled)
@@ -50,7 +51,7 @@ pub(crate) fn discard(folder: &Folder, spec: &JobSpec, ray: &RaySpec) {
         folder.read(&folder.state()),
         Ok(Some(JobState::Ended(ended))) if matches!(ended.outcome, Outcome::NotFetched { .. })
     );
-    let sent = Memory::of(folder).is_ok_and(|memory| memory.log_start.is_some());
+    let sent = Memory::of(folder).is_ok_and(|memory| memory.log_start.is_some() && !memory.unsent);
     if keep || !sent {
         return;
     }
@@ -91,11 +92,13 @@ impl<'a> Job<'a> {
             }
             let submission = self.prepare().await?;
             // Before it may be there: whoever cancels it has to reach it.
+            memory.unsent |= memory.log_start.is_none();
             memory.log_start = Some(self.log_size()?);
             memory.keep(self.folder)?;
             self.patiently(Until::Cancelled, || self.submit(&submission))
                 .await?;
             memory.submitted = true;
+            memory.unsent = false;
             memory.keep(self.folder)?;
         }
         let log_start = memory.log_start.unwrap_or_default();
@@ -214,15 +217,26 @@ impl<'a> Job<'a> {
             tokio::time::sleep(ARRIVAL).await;
         };
         tokio::select! {
-            done = self.cluster.submit(submission) => Ok(done?),
+            done = self.hand_over(submission) => done,
             () = given_up => Err(Error::Cancelled),
         }
+    }
+
+    /// A cluster that is away is noticed by the question: only behind its answer the job may be there.
+    async fn hand_over(&self, submission: &Submission) -> Result<()> {
+        if self.cluster.job(&self.id).await?.is_some() {
+            return Ok(());
+        }
+        let mut memory = Memory::of(self.folder)?;
+        memory.unsent = false;
+        memory.keep(self.folder)?;
+        Ok(self.cluster.submit(submission).await?)
     }
 
     /// Until it has ended there, or is known never to have come: a command that was cancelled must not go on unseen.
     async fn withdraw(&self) -> Result<()> {
         let memory = Memory::of(self.folder)?;
-        if memory.log_start.is_none() {
+        if memory.log_start.is_none() || memory.unsent {
             return Ok(()); // It was never sent.
         }
         let begun = Instant::now();

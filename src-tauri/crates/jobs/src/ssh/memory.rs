@@ -16,6 +16,10 @@ pub(crate) struct Memory {
     /// A cluster has said that it has the job: one that it does not know any more is lost.
     #[serde(default)]
     pub submitted: bool,
+    /// Nothing that would make the job there has left this machine: nothing has to be ended there. What a supervisor without this
+    /// word did is not known.
+    #[serde(default)]
+    pub unsent: bool,
     /// Its time was over, and it was told to end.
     #[serde(default)]
     pub timed_out: bool,

@@ -284,6 +284,20 @@ fn a_job_that_is_cancelled_while_it_is_submitted_does_not_run_unseen() {
 }
 
 #[test]
+fn a_job_that_never_left_needs_no_cluster_to_be_cancelled() {
+    let mut bench = Bench::new();
+    std::fs::write(bench.session("goes"), "").unwrap();
+    let spec = bench.there("true", &[], &[]);
+    bench.start(&spec);
+    bench.server.wait().unwrap();
+    until("a word about it", || {
+        bench.why(&spec).contains("nothing listens")
+    });
+    stop(&bench.workspace, &spec.id).unwrap();
+    assert_eq!(bench.ended(&spec), Outcome::Cancelled);
+}
+
+#[test]
 fn a_cut_while_a_job_is_told_to_end_changes_nothing_about_why() {
     for (limit, outcome) in [
         (None, Outcome::Cancelled),

@@ -1,8 +1,8 @@
 """Ray's Jobs API as Ray 2.60 was seen to answer, on loopback: ray_api.py SESSION PORT LIMIT. It runs what is submitted, on this machine.
 
 What it is not: a scheduler, runtime environments, several nodes. All it knows lies in files, so that it can be killed and started
-again as a cluster's head cannot. `SESSION/damage` makes it serve a wrong byte, `SESSION/slow` take its time with a submission, and
-`SESSION/dies` die before it answers that it has stopped a job.
+again as a cluster's head cannot. `SESSION/damage` makes it serve a wrong byte, `SESSION/slow` take its time with a submission,
+`SESSION/dies` die before it answers that it has stopped a job, and `SESSION/goes` when it is asked for a job that it does not have.
 """
 
 import http.server
@@ -159,6 +159,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def job(self, name, verb):
         job = json.loads(read(submitted(name)) or "null")
         if job is None:
+            if os.path.exists(at("goes")):
+                os._exit(1)
             return self.answer(f"Job {name} does not exist", 404)
         if verb == ["logs"]:
             return self.answer({"logs": read(at("logs", f"job-driver-{name}.log")) or ""})
