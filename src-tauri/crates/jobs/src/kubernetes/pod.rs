@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Of a command's own talk, what is read.
 const MAX_SAID: u64 = 16 << 10;
 /// A shell's code for what a signal ended is more than this. Everything in a container gets one when the container ends.
-const SIGNALLED: i32 = 128;
+pub(super) const SIGNALLED: i32 = 128;
 /// What came in is not what was sent: the connection was cut on the way.
 const SHORT: i32 = 77;
 
@@ -167,7 +167,7 @@ impl Pod {
     }
 
     /// The connection ended without the command's end: why?
-    async fn why_cut(&self) -> Error {
+    pub(super) async fn why_cut(&self) -> Error {
         match self.lives().await {
             Ok(_) => failure::unreachable(&self.cluster, "the connection was cut"),
             Err(error) => error,
@@ -255,7 +255,7 @@ impl Exchange {
     }
 }
 
-fn exit_code(status: &Status) -> Option<i32> {
+pub(super) fn exit_code(status: &Status) -> Option<i32> {
     if status.status.as_deref() == Some("Success") {
         return Some(0);
     }
@@ -277,7 +277,7 @@ async fn pass_on(stdout: Option<impl tokio::io::AsyncRead + Unpin>, to: mpsc::Se
     }
 }
 
-async fn heard(stderr: Option<impl tokio::io::AsyncRead + Unpin>) -> String {
+pub(super) async fn heard(stderr: Option<impl tokio::io::AsyncRead + Unpin>) -> String {
     let mut said = Vec::new();
     if let Some(mut stderr) = stderr {
         let _ = (&mut stderr).take(MAX_SAID).read_to_end(&mut said).await;

@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::pod::{Pod, ends};
+use super::pod::{LAST_WORD, Pod, SIGNALLED, ends, exit_code, heard};
 use super::{block_on, runtime};
-use crate::Result;
+use crate::{Error, Result};
 
 const PROGRAM: &str = include_str!("tunnel.py");
 /// After a cut.
@@ -21,7 +21,6 @@ const QUEUE: usize = 64;
 const PIECE: usize = 32 << 10;
 /// A longer frame is not of our program.
 const MAX_FRAME: usize = 1 << 20;
-const MAX_PORT_TEXT: u64 = 64;
 
 type Frame = (u32, Vec<u8>);
 
@@ -29,12 +28,33 @@ type Frame = (u32, Vec<u8>);
 pub(crate) fn free_port(pod: &Pod) -> Result<Option<u16>> {
     block_on(async {
         let mut process = pod.exec(&["python3", "-c", PROGRAM, "find"], false).await?;
-        let mut said = String::new();
-        if let Some(stdout) = process.stdout() {
-            // No text: no port.
-            let _ = stdout.take(MAX_PORT_TEXT).read_to_string(&mut said).await;
+        let (status, stdout) = (process.take_status(), process.stdout());
+        let ending = async {
+            let said = heard(stdout).await;
+            let status = match status {
+                Some(status) => status.await,
+                None => None,
+            };
+            (said, status)
+        };
+        let (said, status) = tokio::select! {
+            ended = ending => ended,
+            error = ends(pod) => return Err(error),
+        };
+        process.abort();
+        // Only the program's own end says that there is none; a cut says nothing about the image.
+        let Some(status) = status else {
+            return Err(pod.why_cut().await);
+        };
+        match exit_code(&status) {
+            Some(code) if code > SIGNALLED && pod.ends_within(LAST_WORD).await => {
+                Err(Error::NoPod {
+                    cluster: pod.cluster.name().to_owned(),
+                })
+            }
+            Some(0) => Ok(said.parse().ok()), // No number: not our program.
+            Some(_) | None => pod.lives().await.map(|_| None),
         }
-        Ok(said.trim().parse().ok()) // As above.
     })?
 }
 
