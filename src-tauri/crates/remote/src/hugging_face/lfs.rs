@@ -46,7 +46,7 @@ struct Actions {
     verify: Option<Action>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Action {
     href: String,
     #[serde(default)]
@@ -68,23 +68,34 @@ impl Action {
         bytes.filter(|bytes| *bytes > 0)
     }
 
-    /// Addresses of the parts in their order.
-    fn parts(&self) -> Vec<&str> {
-        let mut numbered: Vec<(u64, &str)> = self
-            .header
+    /// Addresses of the parts by their numbers.
+    fn parts(&self) -> BTreeMap<u64, String> {
+        self.header
             .iter()
-            .filter_map(|(key, value)| Some((key.parse().ok()?, value.as_str()?))) // The other keys are no parts.
-            .collect();
-        numbered.sort_unstable();
-        numbered.into_iter().map(|(_, address)| address).collect()
+            .filter_map(|(key, value)| Some((key.parse().ok()?, value.as_str()?.to_owned()))) // The other keys are no parts.
+            .collect()
     }
 }
 
-/// An upload in parts that was begun, and what the storage calls the parts that it has.
+/// An upload in parts that was begun, and what the storage calls the parts that it has. It lies on the disk: of the answer that
+/// began it only what goes on with it, and none of the headers, in which other servers send tokens.
 #[derive(Serialize, Deserialize)]
 struct Begun {
-    upload: Action,
+    href: String,
+    part_bytes: u64,
+    parts: BTreeMap<u64, String>,
     etags: BTreeMap<u32, String>,
+}
+
+impl Begun {
+    fn of(upload: &Action, part_bytes: u64) -> Self {
+        Self {
+            href: upload.href.clone(),
+            part_bytes,
+            parts: upload.parts(),
+            etags: BTreeMap::new(),
+        }
+    }
 }
 
 impl HuggingFace {
@@ -185,7 +196,7 @@ impl HuggingFace {
         upload: &Action,
         moved: Moved<'_>,
     ) -> Result<()> {
-        if upload.part_bytes().is_none() {
+        let Some(part_bytes) = upload.part_bytes() else {
             let make = || {
                 let request = self.client.bare(Method::PUT, &upload.href);
                 upload.header.iter().fold(request, |request, (key, value)| {
@@ -195,7 +206,7 @@ impl HuggingFace {
             self.send_part(file, 0, file.size, make).await?;
             moved(file.size);
             return Ok(());
-        }
+        };
         let key = format!("{} {}/{repo}", file.sha256, self.client.base());
         if let Some(begun) = self.begun(&key) {
             match self.send_parts(&key, file, begun, moved).await {
@@ -209,11 +220,8 @@ impl HuggingFace {
                 ended => return ended,
             }
         }
-        let begun = Begun {
-            upload: upload.clone(),
-            etags: BTreeMap::new(),
-        };
-        self.send_parts(&key, file, begun, moved).await
+        self.send_parts(&key, file, Begun::of(upload, part_bytes), moved)
+            .await
     }
 
     /// The upload of that name that a cut left.
@@ -238,14 +246,13 @@ impl HuggingFace {
         mut begun: Begun,
         moved: Moved<'_>,
     ) -> Result<()> {
-        let upload = begun.upload.clone();
-        let part_bytes = upload.part_bytes().unwrap_or(file.size);
-        let addresses = upload.parts();
+        let part_bytes = begun.part_bytes.max(1);
+        let addresses: Vec<String> = begun.parts.values().cloned().collect();
         if addresses.len() as u64 != file.size.div_ceil(part_bytes) {
             return Err(self.unreadable("another number of parts than the file has"));
         }
         let mut at = 0;
-        for (number, address) in (1_u32..).zip(addresses) {
+        for (number, address) in (1_u32..).zip(&addresses) {
             let bytes = part_bytes.min(file.size - at);
             let there = begun.etags.contains_key(&number);
             if !there {
@@ -269,7 +276,7 @@ impl HuggingFace {
         // Its address says who may do this: no token goes along.
         let request = self
             .client
-            .bare(Method::POST, &upload.href)
+            .bare(Method::POST, &begun.href)
             .json(&json!({ "oid": file.sha256, "parts": parts }))
             .header(header::ACCEPT, LFS_JSON)
             .header(header::CONTENT_TYPE, LFS_JSON);
@@ -322,4 +329,26 @@ fn worth_it(error: &Error) -> bool {
 /// A place in memory.
 fn place(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_upload_has_no_token() {
+        let answer = json!({
+            "href": "https://hub/complete",
+            "header": {"chunk_size": "5", "10": "https://s3/10", "2": "https://s3/2", "Authorization": "Bearer canary"},
+        });
+        let upload: Action = serde_json::from_value(answer).expect("an action");
+        let part_bytes = upload.part_bytes().expect("in parts");
+        assert_eq!(part_bytes, 5);
+        let begun = Begun::of(&upload, part_bytes);
+        let kept = json!(begun).to_string();
+        assert!(!kept.contains("canary"), "{kept}");
+        let again: Begun = serde_json::from_str(&kept).expect("read");
+        let parts: Vec<&str> = again.parts.values().map(String::as_str).collect();
+        assert_eq!(parts, ["https://s3/2", "https://s3/10"]);
+    }
 }
