@@ -61,8 +61,13 @@ pub(super) fn job_of_nodes(job: &str) -> String {
 
 /// Which node a pod is.
 pub(super) fn rank(pod: &ApiPod) -> Option<u32> {
-    let labels = pod.metadata.labels.as_ref()?;
-    labels.get(RANK)?.parse().ok() // No number: none of ours.
+    let labels = pod.metadata.labels.as_ref();
+    let annotations = pod.metadata.annotations.as_ref();
+    // Before Kubernetes 1.28 it was no label.
+    let said = [labels, annotations]
+        .into_iter()
+        .find_map(|words| words?.get(RANK))?;
+    said.parse().ok() // No number: none of ours.
 }
 
 /// As a Job, whose conditions say the same with the same words.
@@ -202,6 +207,19 @@ mod tests {
         let conditions = complete.status.and_then(|status| status.conditions);
         assert_eq!(conditions.expect("conditions")[0].type_, "Complete");
         as_job(train(json!({}))).expect("a new one has none");
+    }
+
+    #[test]
+    fn the_rank_of_a_pod_may_be_an_annotation() {
+        let pod = |metadata: Value| {
+            let text = json!({"metadata": metadata});
+            serde_json::from_value::<ApiPod>(text).expect("a pod")
+        };
+        let one = json!({RANK: "1"});
+        assert_eq!(rank(&pod(json!({"labels": one}))), Some(1));
+        let older = json!({"labels": {"a": "b"}, "annotations": one});
+        assert_eq!(rank(&pod(older)), Some(1));
+        assert_eq!(rank(&pod(json!({"labels": {"a": "b"}}))), None);
     }
 
     #[test]
