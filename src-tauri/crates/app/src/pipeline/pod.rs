@@ -13,6 +13,8 @@ use crate::config::Config;
 
 /// A TrainJob has no more nodes than this: each of them gets the files from here.
 const MAX_NODES: u32 = 64;
+/// Of a thing in a cluster.
+const MAX_NAME: usize = 253;
 /// What a TrainJob leaves to its training runtime.
 const OF_RUNTIME: [&str; 5] = [
     "node_selector",
@@ -71,6 +73,13 @@ fn trainer(asked: &Asked<'_>) -> Result<Option<Trainer>, Report> {
         nodes: nodes.unwrap_or(1),
         ..Trainer::named(&named)
     };
+    if !is_dns_name(&wanted.runtime) {
+        return Err(asked.wrong(
+            "trainer",
+            &named,
+            "no name of a training runtime (`torch-distributed`, `TrainingRuntime/my-own`)",
+        ));
+    }
     if !(1..=MAX_NODES).contains(&wanted.nodes) {
         let many = wanted.nodes.to_string();
         return Err(asked.wrong("nodes", &many, "not a number from 1 to 64"));
@@ -93,6 +102,18 @@ fn trainer(asked: &Asked<'_>) -> Result<Option<Trainer>, Report> {
         }
     }
     Ok(Some(wanted))
+}
+
+/// What a thing in a cluster can be called: words of small letters and digits, with `-` inside and `.` between them.
+fn is_dns_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_word = |word: &str| {
+        let bytes = word.as_bytes();
+        bytes.first().is_some_and(|byte| plain(*byte))
+            && bytes.last().is_some_and(|byte| plain(*byte))
+            && bytes.iter().all(|byte| plain(*byte) || *byte == b'-')
+    };
+    name.len() <= MAX_NAME && name.split('.').all(is_word)
 }
 
 fn no_image(stage: &Stage) -> Report {
@@ -134,4 +155,30 @@ fn word(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.display(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_has_a_name_that_a_cluster_takes() {
+        for name in ["torch-distributed", "a", "v1.torch", "7b"] {
+            assert!(is_dns_name(name), "{name}");
+        }
+        let long = "a".repeat(254);
+        for name in [
+            "",
+            "torch distributed",
+            "Torch",
+            "a/b",
+            "-a",
+            "a-",
+            "a..b",
+            "\u{e9}",
+            &long,
+        ] {
+            assert!(!is_dns_name(name), "{name}");
+        }
+    }
 }
