@@ -6,7 +6,7 @@
 use lapwing_core::{Code, Report};
 use lapwing_data::{Project, UploadList};
 use lapwing_jobs::{
-    Host, Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target,
+    Host, Image, RemoteDockerSpec, RemoteEnvironment, RemoteSpec, SlurmSpec, Target, Trainer,
 };
 use lapwing_pipeline::{Pipeline, Stage, StageOut};
 
@@ -25,6 +25,8 @@ const GIB: f64 = 1_073_741_824.0;
 pub(super) struct Elsewhere {
     connection: Connection,
     machine: Machine,
+    /// Training runtimes that are known to be there.
+    trainers: Vec<Trainer>,
 }
 
 impl Elsewhere {
@@ -36,6 +38,7 @@ impl Elsewhere {
         Ok(Self {
             connection,
             machine,
+            trainers: Vec::new(),
         })
     }
 
@@ -46,7 +49,7 @@ impl Elsewhere {
 
     /// That what a stage asks of the machine is said and can be had there: before anything is recorded or sent.
     pub fn check(
-        &self,
+        &mut self,
         app: &App,
         project: &Project,
         config: &Config,
@@ -62,8 +65,13 @@ impl Elsewhere {
                 let remote = nothing(Host::Here { folder: None });
                 let spec = pod::spec(&asked, cluster, config, remote)?;
                 match &spec.trainer {
-                    Some(wanted) => app.block_on(cluster.check_trainer(wanted))?.reported(),
-                    None => Ok(()),
+                    // Of many stages with the same one, the first asks.
+                    Some(wanted) if !self.trainers.iter().any(|known| known.is_like(wanted)) => {
+                        app.block_on(cluster.check_trainer(wanted))?.reported()?;
+                        self.trainers.push(wanted.clone());
+                        Ok(())
+                    }
+                    Some(_) | None => Ok(()),
                 }
             }
             Machine::Slurm(host) => self.queued(nothing(host.clone()), stage).map(|_| ()),

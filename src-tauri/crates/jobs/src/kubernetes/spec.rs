@@ -89,6 +89,12 @@ impl Trainer {
             nodes: 1,
         }
     }
+
+    /// True when both come from the same training runtime.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.scope == other.scope && self.runtime == other.runtime
+    }
 }
 
 impl KubernetesSpec {
