@@ -386,7 +386,7 @@ fn a_run_in_an_image_without_python_is_tracked_in_files() {
     bench.kube.say("fault no-python");
     let run = "0123456789abcdef0123456789abcdef";
     let mut spec = bench.there(
-        "set -e; [ -z \"$MLFLOW_TRACKING_TOKEN\" ]; [ $MLFLOW_ALLOW_FILE_STORE = true ]; ! command -v python3; \
+        "set -e; [ -z \"$MLFLOW_TRACKING_TOKEN\" ]; [ $MLFLOW_ALLOW_FILE_STORE = true ]; if command -v python3; then exit 1; fi; \
          echo '1 0.5 0' > \"${MLFLOW_TRACKING_URI#file://}/0/$MLFLOW_RUN_ID/metrics/loss\"; echo made > out",
         &[],
         &["out"],
