@@ -6,7 +6,8 @@
 It says `PORT` on its first line. On standard input it takes one word or more a line and answers `ok`: `down`, `up` (the server dies
 and comes back; the pods go on), `cut` (every connection breaks), `fault NAME`, `mend NAME` (quota, unschedulable, v4, slow, no-python
 …), `settle` (done when a `slow` server has nothing left to do), `install trainer` (Kubeflow Trainer's CRDs), `deny VERB RESOURCE`,
-`allow`, `end POD REASON MESSAGE` (OOMKilled, Evicted …), `touch POD FILE`. It ends with its standard input, and takes its pods along."""
+`allow`, `end POD REASON MESSAGE` (OOMKilled, Evicted …), `touch POD FILE`, `said POD WORDS` (done when it
+has printed them). It ends with its standard input, and takes its pods along."""
 import argparse
 import http.server
 import json
@@ -509,6 +510,13 @@ class Control:
         pod = self.store.find("pods", "default", name)
         container = self.cluster.containers[pod["metadata"]["uid"]]
         open(os.path.join(container.mounts[0][0], file), "w").close()
+
+    def said(self, name, *words):
+        pod = self.store.find("pods", "default", name)
+        container = self.cluster.containers[pod["metadata"]["uid"]]
+        words = " ".join(words).encode()
+        with container.heard:
+            container.heard.wait_for(lambda: any(words in line for _, line in container.lines))
 
     def obey(self):
         print(self.port, flush=True)

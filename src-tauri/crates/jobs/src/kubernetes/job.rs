@@ -45,6 +45,14 @@ pub(crate) fn run_job(folder: &Folder, spec: &JobSpec, kube: &KubernetesSpec) ->
 }
 
 fn follow(job: &Job<'_>) -> Result<Outcome> {
+    let ended = ended(job);
+    // The end of each log may come with the verdict.
+    let shown = nodes::show_others(job.folder, job.nodes());
+    let ended = ended?;
+    shown.map(|()| ended)
+}
+
+fn ended(job: &Job<'_>) -> Result<Outcome> {
     let Job {
         folder, spec, kube, ..
     } = job;
@@ -57,11 +65,11 @@ fn follow(job: &Job<'_>) -> Result<Outcome> {
     let remotes: Vec<_> = pods.iter().map(|pod| kube.remote(pod)).collect();
     let (at, ended) = nodes::run(folder, &limited, &remotes)?;
     match (ended, pods.get(at)) {
-        (Err(Error::NoPod { .. }), _) => block_on(job.ended())?,
+        (Err(Error::NoPod { .. }), _) => block_on(job.ended(at))?,
         (
             Ok(outcome @ (Outcome::Signalled { .. } | Outcome::NotFetched { .. } | Outcome::Lost)),
             Some(pod),
-        ) => job.explained(pod, outcome),
+        ) => job.explained(at, pod, outcome),
         (other, _) => other,
     }
 }
@@ -110,8 +118,9 @@ struct Seen {
     job: Option<ApiJob>,
     /// Of several the first that does not run.
     pod: Option<ApiPod>,
+    rank: usize,
     container: &'static str,
-    /// Of the pods, when all of them run.
+    /// Of the pods, when all of them run, in the order in which they were asked.
     uids: Vec<String>,
 }
 
@@ -123,6 +132,11 @@ impl<'a> Job<'a> {
             kube,
             name: manifest::name(spec),
         }
+    }
+
+    fn nodes(&self) -> usize {
+        let nodes = self.kube.trainer.as_ref().map_or(1, |wanted| wanted.nodes);
+        usize::try_from(nodes).unwrap_or(1)
     }
 
     /// One for each node.
@@ -189,7 +203,7 @@ impl<'a> Job<'a> {
         }
         let mut told = String::new();
         loop {
-            let stage = self.patiently(|| self.look()).await?;
+            let stage = self.patiently(|| self.look(0)).await?;
             match stage {
                 (Stage::Runs, seen) => {
                     memory.pods = seen.uids;
@@ -298,11 +312,13 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn look(&self) -> Result<(Stage, Seen)> {
+    /// At the node `first` before the others: when one has failed, the rest ends after it.
+    async fn look(&self, first: usize) -> Result<(Stage, Seen)> {
         let connected = self.connected().await?;
         let mut seen = Seen {
             job: self.known().await?,
             pod: None,
+            rank: first,
             container: manifest::CONTAINER,
             uids: Vec::new(),
         };
@@ -310,12 +326,15 @@ impl<'a> Job<'a> {
             return Ok((Stage::Ended, seen));
         };
         let pods = self.pods()?;
+        let others = pods.iter().enumerate().filter(|(rank, _)| *rank != first);
+        let in_order = pods.get(first).map(|pod| (first, pod));
+        let in_order = in_order.into_iter().chain(others);
         let all = match pods.first() {
             Some(pod) => pod.all(&connected).await?,
             None => Vec::new(),
         };
         let mut stage = Stage::Runs;
-        for pod in &pods {
+        for (rank, pod) in in_order {
             let found = pod.pick(&all);
             stage = match &pod.node {
                 // Another one in its place knows nothing of the command.
@@ -324,6 +343,7 @@ impl<'a> Job<'a> {
             };
             seen.container = pod.container();
             seen.pod = found.cloned();
+            seen.rank = rank;
             if stage != Stage::Runs {
                 break;
             }
@@ -363,11 +383,11 @@ impl<'a> Job<'a> {
         Ok(all)
     }
 
-    /// The pod has ended under the command: the rest of its log, and why.
-    async fn ended(&self) -> Result<Outcome> {
+    /// The pod of that node has ended under the command: the rest of its log, and why.
+    async fn ended(&self, at: usize) -> Result<Outcome> {
         let begun = Instant::now();
         loop {
-            let (stage, seen) = self.patiently(|| self.look()).await?;
+            let (stage, seen) = self.patiently(|| self.look(at)).await?;
             if matches!(stage, Stage::Ended) || begun.elapsed() > LAST_WORD {
                 return self.last_word(&seen).await;
             }
@@ -381,7 +401,7 @@ impl<'a> Job<'a> {
         }
         if let Some(name) = seen.pod.as_ref().and_then(|pod| pod.metadata.name.clone()) {
             // A log that is gone with its pod cannot be had: the outcome counts more.
-            if let Err(error) = self.tail(&name, seen.container).await {
+            if let Err(error) = self.tail(seen.rank, &name, seen.container).await {
                 tracing::warn!(%error, "the end of the log is missing");
             }
         }
@@ -390,19 +410,20 @@ impl<'a> Job<'a> {
     }
 
     /// The container shows the same bytes as the command's log: those that are here already are passed over.
-    async fn tail(&self, pod: &str, container: &str) -> Result<()> {
-        let Some(log_start) = Memory::of(self.folder)?.log_start else {
+    async fn tail(&self, rank: usize, pod: &str, container: &str) -> Result<()> {
+        let node = nodes::of_node(self.folder, rank);
+        let Some(log_start) = Memory::of(&node)?.log_start else {
             return Ok(());
         };
         let mut own = fs_err::OpenOptions::new()
             .append(true)
-            .open(self.folder.output())?;
+            .open(node.output())?;
         let known = own.metadata()?.len().saturating_sub(log_start);
         tail::append(&self.kube.cluster, (pod, container), known, &mut own).await
     }
 
     /// What looks like a signal may be the cluster's doing.
-    fn explained(&self, pod: &Pod, own: Outcome) -> Result<Outcome> {
+    fn explained(&self, at: usize, pod: &Pod, own: Outcome) -> Result<Outcome> {
         if ran_out_of_memory(pod) {
             return Ok(Outcome::OutOfMemory);
         }
@@ -411,7 +432,7 @@ impl<'a> Job<'a> {
         if !block_on(pod.ends_within(time))? {
             return Ok(own);
         }
-        let verdict = block_on(self.ended())??;
+        let verdict = block_on(self.ended(at))??;
         let says_less = matches!(
             verdict,
             Outcome::Failed { .. } | Outcome::NotFetched { .. } | Outcome::Succeeded

@@ -2,7 +2,7 @@
 //! of their own below the job's, so that each is followed from the byte on that is here. When one fails, the rest ends.
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ const POLL: Duration = Duration::from_millis(100);
 /// Which node's end is the job's, and what it came to.
 pub(super) type Verdict = (usize, Result<Outcome>);
 
-/// Runs it to its end on all of them.
+/// Runs it to its end on all of them. What the others printed is shown afterwards, when the end of each log is here.
 pub(super) fn run(folder: &Folder, spec: &JobSpec, remotes: &[RemoteSpec]) -> Result<Verdict> {
     if let [only] = remotes {
         return Ok((0, ssh::run_job(folder, spec, only, None)));
     }
-    let place = folder.root().join("nodes");
+    let place = place(folder);
     let stop = place.join("stop");
     fs_err::create_dir_all(&place)?;
     // Of a supervisor that died while the rest was ending: why it was is found again.
@@ -30,12 +30,9 @@ pub(super) fn run(folder: &Folder, spec: &JobSpec, remotes: &[RemoteSpec]) -> Re
     }
     let mut folders = Vec::new();
     for rank in 0..remotes.len() {
-        let own = match rank {
-            0 => folder.root().to_owned(),
-            _ => place.join(rank.to_string()),
-        };
-        fs_err::create_dir_all(&own)?;
-        let own = Folder::at(&own).ended_by(&stop);
+        let own = of_node(folder, rank);
+        fs_err::create_dir_all(own.root())?;
+        let own = own.ended_by(&stop);
         touch(&own.output())?;
         // All of them run: what cannot be reached now is waited for.
         let mut memory = Memory::of(&own)?;
@@ -43,11 +40,27 @@ pub(super) fn run(folder: &Folder, spec: &JobSpec, remotes: &[RemoteSpec]) -> Re
         memory.keep(&own)?;
         folders.push(own);
     }
-    let verdict = all(folder, spec, remotes, &folders, &stop)?;
-    for (rank, own) in folders.iter().enumerate().skip(1) {
-        show(folder, rank, own)?;
+    all(folder, spec, remotes, &folders, &stop)
+}
+
+/// Behind the job's own log, what all other nodes printed.
+pub(super) fn show_others(folder: &Folder, nodes: usize) -> Result<()> {
+    for rank in 1..nodes {
+        show(folder, rank, &of_node(folder, rank))?;
     }
-    Ok(verdict)
+    Ok(())
+}
+
+/// What is known here of one node; of the first, the job's own folder.
+pub(super) fn of_node(folder: &Folder, rank: usize) -> Folder {
+    match rank {
+        0 => Folder::at(folder.root()),
+        _ => Folder::at(&place(folder).join(rank.to_string())),
+    }
+}
+
+fn place(folder: &Folder) -> PathBuf {
+    folder.root().join("nodes")
 }
 
 /// The first end that is no success, or the first node's.
@@ -86,7 +99,6 @@ fn all(
     })
 }
 
-/// Behind the job's own log, what another node printed.
 fn show(folder: &Folder, rank: usize, own: &Folder) -> Result<()> {
     let Some(log_start) = Memory::of(own)?.log_start else {
         return Ok(());

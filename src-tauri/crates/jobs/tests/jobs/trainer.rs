@@ -80,6 +80,44 @@ fn a_node_that_fails_ends_the_others_and_is_started_once() {
 }
 
 #[test]
+fn the_end_and_the_last_words_are_those_of_the_node_that_died() {
+    let mut bench = bench(Runtime::Process);
+    let script = "echo \"begun $JOB_COMPLETION_INDEX\"; until [ -e \"$HOME/go\" ]; do sleep 0.1; done; \
+                  echo 'last words'; sleep 600";
+    let spec = on_nodes(&bench, 2, script, &[]);
+    bench.start(&spec);
+    bench.says(&spec, "begun 0\n");
+    let own = bench.workspace.job(&spec.id).join("nodes/1/output.log");
+    until("the other's begin", || {
+        std::fs::read_to_string(&own).is_ok_and(|log| log.contains("begun 1\n"))
+    });
+    let pods = bench.kube.pods();
+    let second = pods.iter().find(|name| name.contains("-node-0-1-"));
+    let second = second.expect("a pod");
+    bench.kube.say("cut");
+    bench.kube.say("down");
+    bench.kube.say(&format!("touch {second} lapwing/go"));
+    bench.kube.say(&format!("said {second} last words"));
+    bench
+        .kube
+        .say(&format!("end {second} Evicted low on memory"));
+    bench.kube.say("up");
+    let outcome = bench.ended(&spec);
+    let log = bench.log(&spec);
+    assert!(
+        matches!(outcome, Outcome::Evicted { .. }),
+        "{outcome}: {log}"
+    );
+    assert!(
+        outcome.to_string().contains("low on memory"),
+        "{outcome}: {log}"
+    );
+    let others = "begun 0\n--- node 1 ---\nbegun 1\nlast words\n";
+    assert!(log.ends_with(others), "{log}");
+    gone(&bench);
+}
+
+#[test]
 fn a_train_job_outlives_its_supervisor_and_waits_with_a_reason() {
     let mut bench = bench(Runtime::Process);
     bench.kube.say("fault quota");
