@@ -27,6 +27,9 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 const REMOVE_TRIES: usize = 5;
 /// A request without an answer has arrived by then, or never will.
 const ARRIVAL: Duration = Duration::from_secs(10);
+/// The exit code of a plain Job's pod that nobody sent a command.
+const NOBODY_CAME: i32 = 75;
+const WAIT_LONGER: &str = "give it more `keep_minutes`: of several nodes each waits so long for the last one, and all of them for this machine";
 /// Of what was said about a pod, what is read.
 const MAX_EVENTS: u32 = 200;
 
@@ -406,7 +409,19 @@ impl<'a> Job<'a> {
             }
         }
         let limit = manifest::limit_seconds(self.spec, self.kube);
-        Ok(status::outcome(seen.job.as_ref(), seen.pod.as_ref(), limit))
+        let outcome = status::outcome(seen.job.as_ref(), seen.pod.as_ref(), limit);
+        let node = nodes::of_node(self.folder, seen.rank);
+        let began = Memory::of(&node)?.log_start.is_some();
+        Ok(match outcome {
+            // Its own end, as it ends where nobody sends the command.
+            Outcome::NotFetched { .. } | Outcome::Failed { code: NOBODY_CAME } if !began => {
+                Outcome::NotStarted {
+                    why: "its pod waited for the command until its time was over".to_owned(),
+                    hint: Some(WAIT_LONGER.to_owned()),
+                }
+            }
+            outcome => outcome,
+        })
     }
 
     /// The container shows the same bytes as the command's log: those that are here already are passed over.

@@ -118,6 +118,25 @@ fn the_end_and_the_last_words_are_those_of_the_node_that_died() {
 }
 
 #[test]
+fn a_node_that_waited_too_long_is_no_success_and_does_not_stay() {
+    let bench = bench(Runtime::Process);
+    for as_train_job in [true, false] {
+        let mut spec = on_nodes(&bench, 1, "true", &[]);
+        asking(&mut spec, |kube| {
+            kube.keep_minutes = Some(0);
+            if !as_train_job {
+                kube.trainer = None;
+            }
+        });
+        bench.start(&spec);
+        let outcome = bench.ended(&spec);
+        assert!(matches!(outcome, Outcome::NotStarted { .. }), "{outcome}");
+        assert!(outcome.to_string().contains("keep_minutes"), "{outcome}");
+        gone(&bench);
+    }
+}
+
+#[test]
 fn a_train_job_outlives_its_supervisor_and_waits_with_a_reason() {
     let mut bench = bench(Runtime::Process);
     bench.kube.say("fault quota");
