@@ -110,3 +110,21 @@ fn a_profile_is_exact_to_the_last_digit_and_knows_times() {
         ]
     );
 }
+
+#[test]
+fn times_in_a_named_zone_are_told_in_utc() {
+    use arrow::array::{ArrayRef, TimestampMillisecondArray};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let moments = TimestampMillisecondArray::from(vec![Some(3_600_000), None, Some(0)]);
+    let zoned: ArrayRef = std::sync::Arc::new(moments.with_timezone("Europe/Berlin"));
+    let made = Frame::from_columns(vec![("at".to_owned(), zoned)]).unwrap();
+    made.write_parquet(&path).unwrap();
+    let read = Frame::read(&path, &Part::default()).unwrap();
+    let profile = lapwing_monitor::profile::profile(&read).unwrap();
+    let column = &profile.columns[0];
+    assert_eq!(column.first.as_deref(), Some("1970-01-01T00:00:00Z"));
+    assert_eq!(column.last.as_deref(), Some("1970-01-01T01:00:00Z"));
+    assert_eq!((column.nulls, column.distinct), (1, 2));
+    assert_eq!(read.json_rows().unwrap()[1], [serde_json::Value::Null]);
+}
