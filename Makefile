@@ -78,7 +78,7 @@ dist: setup-base setup-window $(UI)
 	else \
 	  echo 'dist: no AppImage, its tools cannot be had here (see $(LAPWING_CACHE)/appimage.log)' >&2; \
 	fi
-	@find dist -maxdepth 1 -name '*.deb' -o -maxdepth 1 -name '*.AppImage' | xargs ls -lh
+	@find dist -maxdepth 1 \( -name '*.deb' -o -name '*.AppImage' \) -exec ls -lh {} +
 
 # Where programs look beside themselves: ../lib/lapwing.
 install: setup-base setup-window $(UI)
