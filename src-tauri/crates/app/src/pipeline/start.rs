@@ -113,7 +113,7 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         .reported()?
         .first()
     {
-        // Intent for again after it was cut: the same run goes on.
+        // Asked for again after it was cut: the same run goes on.
         if found.resumed.contains(&other.run_id) && other.request == encode(&input)? {
             return Ok(StartedRun {
                 run_id: Some(other.run_id.clone()),
@@ -277,7 +277,7 @@ fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) // Unset or no text: the next one.
-        .or_else(|| whoami::username().ok()) // Intent last, as Python's getpass does.
+        .or_else(|| whoami::username().ok()) // Asked last, as Python's getpass does.
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
