@@ -90,6 +90,9 @@ pub enum Error {
     #[error("`{text}` is not a parameter change")]
     BadAssignment { text: String },
 
+    #[error("`{text}` {message}")]
+    BadSweep { text: String, message: &'static str },
+
     #[error("{file} has no place for `{key}`: {message}")]
     CannotSet {
         file: String,
@@ -149,6 +152,7 @@ impl Error {
             Self::MissingParams { .. } => (Code::Invalid, "pipeline.missing_params"),
             Self::MissingParamsFile { .. } => (Code::NotFound, "pipeline.missing_params_file"),
             Self::BadAssignment { .. } => (Code::Invalid, "pipeline.bad_assignment"),
+            Self::BadSweep { .. } => (Code::Invalid, "pipeline.bad_sweep"),
             Self::CannotSet { .. } => (Code::Invalid, "pipeline.cannot_set"),
             Self::NotCached { .. } => (Code::NotFound, "pipeline.not_cached"),
             Self::MissingFolder { .. } => (Code::Failed, "pipeline.missing_folder"),
@@ -178,6 +182,10 @@ impl Error {
             Self::BadAssignment { .. } => {
                 Some("write it as `train.lr=0.02` or `file.yaml:train.lr=0.02`".to_owned())
             }
+            Self::BadSweep { .. } => Some(
+                "write it as `train.lr=0.1,0.2`, `train.depth=range(2, 9)` or, with --random, `train.lr=log_uniform(1e-4, 1e-1)`"
+                    .to_owned(),
+            ),
             Self::DuplicateOutput { .. } | Self::OverlappingOutputs { .. } => {
                 Some("give each stage its own output path".to_owned())
             }

@@ -28,6 +28,7 @@ mod reason;
 mod resolved;
 mod run_cache;
 mod stage;
+pub mod sweep;
 mod template;
 mod value;
 mod yaml;

@@ -6,7 +6,7 @@ use specta::Type;
 use crate::{Value, paths};
 
 /// One step of a pipeline.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
     /// How commands name it: `train`, or `sub/dvc.yaml:train` for a file below the root.
     pub address: String,
@@ -81,7 +81,7 @@ pub enum OutKind {
 }
 
 /// A file or folder that a stage makes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StageOut {
     pub written: String,
     pub path: String,

@@ -12,5 +12,6 @@ mod lock;
 mod peer;
 mod plan;
 mod sandbox;
+mod sweep;
 mod template;
 mod yaml;

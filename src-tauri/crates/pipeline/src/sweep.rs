@@ -1,0 +1,336 @@
+//! Sweeps: which values of which parameters are tried, and which stages feel them. Runs nothing.
+//!
+//! The words are those of the sweepers that people know: a list as Hydra's and DVC's `key=1,2,3`, `range(1, 10, 2)` without its
+//! end, and for a random search also `uniform(0.1, 0.9)` and `log_uniform(1e-4, 1e-1)`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lapwing_data::Project;
+
+use crate::{Assignment, Drafts, Error, Pipeline, Result, graph::Graph, stage::Stage};
+
+/// More trials than a person reads, and the tasks that one Slurm array takes by default.
+pub const MAX_TRIALS: usize = 1000;
+/// Numbers of one `range`.
+const MAX_VALUES: usize = 10_000;
+/// A random search stops looking for a trial that it did not have yet.
+const TRIES: usize = 100;
+/// Values of one parameter that stages are looked at with.
+const LOOKED_AT: usize = 20;
+/// Digits of a number that was drawn: a person reads it in `params.yaml`.
+const DIGITS: usize = 4;
+
+/// The parameters of a sweep with their values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Space {
+    axes: Vec<Axis>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Axis {
+    /// As typed: `train.rate`, `conf.toml:layers`.
+    name: String,
+    values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Values {
+    Listed(Vec<String>),
+    Between { from: f64, to: f64, scale: Scale },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    Even,
+    /// Each power of ten as often as the next.
+    Log,
+}
+
+/// Changes of one trial, each as [`Assignment::parse`] reads it.
+pub type Point = Vec<String>;
+
+impl Space {
+    /// Reads `key=values` texts.
+    ///
+    /// # Errors
+    /// When one is no parameter with values, or two name the same one.
+    pub fn parse(texts: &[String]) -> Result<Self> {
+        let axes = texts
+            .iter()
+            .map(|text| axis(text))
+            .collect::<Result<Vec<_>>>()?;
+        let mut names = BTreeSet::new();
+        for (axis, text) in axes.iter().zip(texts) {
+            if !names.insert(&axis.name) {
+                return Err(bad(text, "names a parameter for the second time"));
+            }
+        }
+        if axes.is_empty() {
+            return Err(bad("", "no parameter is named"));
+        }
+        Ok(Self { axes })
+    }
+
+    /// The parameters, as typed.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.axes.iter().map(|axis| axis.name.as_str())
+    }
+
+    /// Every combination, the last parameter changing first.
+    ///
+    /// # Errors
+    /// When a parameter has endlessly many values, or there are more than [`MAX_TRIALS`] combinations.
+    pub fn grid(&self) -> Result<Vec<Point>> {
+        let mut points: Vec<Point> = vec![Vec::new()];
+        for axis in &self.axes {
+            let Values::Listed(values) = &axis.values else {
+                return Err(bad(
+                    &axis.name,
+                    "has endlessly many values: say how many trials with --random",
+                ));
+            };
+            if points.len() * values.len() > MAX_TRIALS {
+                return Err(bad(
+                    &axis.name,
+                    "makes more than 1000 combinations: say how many of them with --random",
+                ));
+            }
+            let with = |point: &Point, value: &String| {
+                let mut point = point.clone();
+                point.push(format!("{}={value}", axis.name));
+                point
+            };
+            points = points
+                .iter()
+                .flat_map(|point| values.iter().map(move |value| with(point, value)))
+                .collect();
+        }
+        Ok(points)
+    }
+
+    /// `count` different points, the same ones for the same seed; fewer where there are not so many.
+    ///
+    /// # Errors
+    /// When `count` is 0 or more than [`MAX_TRIALS`].
+    pub fn random(&self, count: usize, seed: u64) -> Result<Vec<Point>> {
+        if count == 0 || count > MAX_TRIALS {
+            return Err(bad(&count.to_string(), "is no number from 1 to 1000"));
+        }
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut points: Vec<Point> = Vec::new();
+        let mut tries = 0;
+        while points.len() < count && tries < TRIES {
+            let point = self.axes.iter().map(|axis| axis.draw(&mut random));
+            let point: Point = point.collect();
+            if points.contains(&point) {
+                tries += 1;
+            } else {
+                tries = 0;
+                points.push(point);
+            }
+        }
+        Ok(points)
+    }
+}
+
+impl Axis {
+    fn draw(&self, random: &mut fastrand::Rng) -> String {
+        let value = match &self.values {
+            Values::Listed(values) => random.choice(values).cloned().unwrap_or_default(),
+            Values::Between { from, to, scale } => {
+                let drawn = match scale {
+                    Scale::Even => from + (to - from) * random.f64(),
+                    Scale::Log => {
+                        (from.ln() + (to.ln() - from.ln()) * random.f64()).exp()
+                    }
+                };
+                short(drawn)
+            }
+        };
+        format!("{}={value}", self.name)
+    }
+}
+
+/// A number with few digits.
+fn short(number: f64) -> String {
+    let text = format!("{number:.*e}", DIGITS - 1);
+    // What `format!` wrote is a number.
+    text.parse::<f64>().unwrap_or(number).to_string()
+}
+
+fn bad(text: &str, message: &'static str) -> Error {
+    Error::BadSweep {
+        text: text.to_owned(),
+        message,
+    }
+}
+
+fn axis(text: &str) -> Result<Axis> {
+    let (name, values) = text
+        .split_once('=')
+        .ok_or_else(|| bad(text, "has no `=` and no values"))?;
+    let values = values.trim();
+    let axis = Axis {
+        name: name.trim().to_owned(),
+        values: match function(values) {
+            Some((word, numbers)) => called(text, word, &numbers)?,
+            None => Values::Listed(listed(text, values)?),
+        },
+    };
+    // That the name can be one, and a value too.
+    let shown = match &axis.values {
+        Values::Listed(values) => values.first().cloned().unwrap_or_default(),
+        Values::Between { from, .. } => from.to_string(),
+    };
+    Assignment::parse(&format!("{}={shown}", axis.name))?;
+    Ok(axis)
+}
+
+/// `word(a, b)` as its word and its arguments.
+fn function(text: &str) -> Option<(&str, Vec<&str>)> {
+    let (word, rest) = text.strip_suffix(')')?.split_once('(')?;
+    let known = ["range", "choice", "uniform", "log_uniform"];
+    known
+        .contains(&word)
+        .then(|| (word, parts(rest)))
+}
+
+fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
+    if word == "choice" {
+        return Ok(Values::Listed(listed(text, &arguments.join(","))?));
+    }
+    let numbers: Vec<f64> = arguments
+        .iter()
+        .map(|argument| argument.parse().ok().filter(|number: &f64| number.is_finite()))
+        .collect::<Option<_>>()
+        .ok_or_else(|| bad(text, "needs numbers in its brackets"))?;
+    match (word, numbers.as_slice()) {
+        ("range", [to]) => range(text, 0.0, *to, 1.0),
+        ("range", [from, to]) => range(text, *from, *to, 1.0),
+        ("range", [from, to, step]) => range(text, *from, *to, *step),
+        ("uniform", [from, to]) if from < to => Ok(Values::Between {
+            from: *from,
+            to: *to,
+            scale: Scale::Even,
+        }),
+        ("log_uniform", [from, to]) if from < to && *from > 0.0 => Ok(Values::Between {
+            from: *from,
+            to: *to,
+            scale: Scale::Log,
+        }),
+        ("log_uniform", [_, _]) => Err(bad(text, "needs two positive numbers, the smaller one first")),
+        ("range", _) => Err(bad(text, "is written `range(from, to)` or `range(from, to, step)`")),
+        _ => Err(bad(text, "needs two numbers, the smaller one first")),
+    }
+}
+
+/// As Python's: without its end.
+fn range(text: &str, from: f64, to: f64, step: f64) -> Result<Values> {
+    let count = ((to - from) / step).ceil();
+    if !(count >= 1.0) {
+        return Err(bad(text, "has no value in it"));
+    }
+    if count > MAX_VALUES as f64 {
+        return Err(bad(text, "has more than 10000 values"));
+    }
+    // Each from the first one: a sum of steps drifts. 0.1 + 2 · 0.1 is 0.30000000000000004, and 0.3 was meant.
+    let at = |index: usize| from + step * index as f64;
+    let plain = |number: f64| format!("{number:.12}").parse::<f64>().unwrap_or(number).to_string();
+    Ok(Values::Listed(
+        (0..count as usize).map(|index| plain(at(index))).collect(),
+    ))
+}
+
+fn listed(text: &str, values: &str) -> Result<Vec<String>> {
+    let mut all: Vec<String> = Vec::new();
+    for part in parts(values) {
+        if part.is_empty() {
+            return Err(bad(text, "has an empty value"));
+        }
+        if !all.iter().any(|known| known == part) {
+            all.push(part.to_owned());
+        }
+    }
+    Ok(all)
+}
+
+/// What commas separate that are in no brackets and no quotes.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut quote, mut from) = (0_usize, None, 0);
+    for (index, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(mark), c) if c == mark => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{' | '(') => depth += 1,
+            (None, ']' | '}' | ')') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                parts.push(text.get(from..index).unwrap_or_default().trim());
+                from = index + 1;
+            }
+            (None, _) => {}
+        }
+    }
+    parts.push(text.get(from..).unwrap_or_default().trim());
+    parts
+}
+
+/// The addresses of the stages that are not the same in all trials: those that read a swept parameter or are written with it,
+/// and all that read from them.
+///
+/// # Errors
+/// When a parameter is not there, or the pipeline is not valid with one of the values.
+pub fn felt_by(project: &Project, pipeline: &Pipeline, points: &[Point]) -> Result<Vec<String>> {
+    let mut felt = BTreeSet::new();
+    for change in some_of_each(points)? {
+        let drafts = Drafts::of(project.root(), std::slice::from_ref(&change))?;
+        let drafted = Pipeline::drafted(project, &drafts)?;
+        for (index, stage) in pipeline.stages().iter().enumerate() {
+            // A stage of a list that one of the values makes shorter is felt too.
+            let is_same = drafted.stage(&stage.address).ok() == Some(stage);
+            if !is_same || reads(stage, &change) {
+                felt.insert(index);
+            }
+        }
+    }
+    let first: Vec<usize> = felt.into_iter().collect();
+    let readers = |index: usize| {
+        let readers = pipeline.graph().downstream.get(index);
+        readers.into_iter().flatten().copied().collect()
+    };
+    let stages = pipeline.stages();
+    Ok(Graph::reach(&first, readers)
+        .into_iter()
+        .filter_map(|index| stages.get(index))
+        .map(|stage| stage.address.clone())
+        .collect())
+}
+
+/// Changes of every parameter: a thousand values of one are written into a stage as the first few are.
+fn some_of_each(points: &[Point]) -> Result<Vec<Assignment>> {
+    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut changes = Vec::new();
+    for text in points.iter().flatten() {
+        let name = text.split_once('=').map_or("", |(name, _)| name);
+        let values = seen.entry(name).or_default();
+        if values.len() < LOOKED_AT && values.insert(text) {
+            changes.push(Assignment::parse(text)?);
+        }
+    }
+    Ok(changes)
+}
+
+fn reads(stage: &Stage, change: &Assignment) -> bool {
+    let whole = stage.deps.iter().any(|dep| dep.path == change.file);
+    let below = |key: &str, other: &str| {
+        key.strip_prefix(other)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let part = stage.params.iter().any(|file| {
+        let mut keys = file.keys.iter();
+        let named = keys.any(|key| below(key, &change.key) || below(&change.key, key));
+        file.path == change.file && (file.keys.is_empty() || named)
+    });
+    whole || part
+}
