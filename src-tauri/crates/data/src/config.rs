@@ -150,12 +150,19 @@ pub(crate) fn with_remote(text: &str, name: &str, url: &str, default: bool) -> S
 /// Sets one key in the section of a remote, which is made where there is none.
 #[must_use]
 pub(crate) fn with_setting(text: &str, name: &str, key: &str, value: &str) -> String {
-    let header = format!("remote \"{name}\"");
+    with_key(text, &format!("remote \"{name}\""), key, value)
+}
+
+/// Sets one key in a section, which is made where there is none.
+#[must_use]
+pub(crate) fn with_key(text: &str, header: &str, key: &str, value: &str) -> String {
     let is_header = |line: &String| section(line).is_some_and(|found| found == header);
-    let mut lines: Vec<String> = without_key(text, &header, key);
+    let mut lines: Vec<String> = without_key(text, header, key);
+    let line = format!("    {key} = {value}");
     match lines.iter().position(is_header) {
-        Some(index) => lines.insert(index + 1, format!("    {key} = {value}")),
-        None => lines.extend([format!("['{header}']"), format!("    {key} = {value}")]),
+        Some(index) => lines.insert(index + 1, line),
+        None if header.contains('"') => lines.extend([format!("['{header}']"), line]),
+        None => lines.extend([format!("[{header}]"), line]),
     }
     lines.join("\n") + "\n"
 }

@@ -67,6 +67,15 @@ impl Project {
         })
     }
 
+    /// Where the project lies in its repository: nothing when it is the whole of it.
+    ///
+    /// # Errors
+    /// When the repository is damaged.
+    pub fn below_repository(&self) -> Result<PathBuf> {
+        let below = self.in_repository(&open(self)?, "")?;
+        Ok(PathBuf::from(below.trim_end_matches('/')))
+    }
+
     /// True when tracked files differ from HEAD, or new ones are not ignored.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod dvcfile;
 mod exclusive;
 mod hash;
 mod place;
+mod snapshot;
 mod transfer;
 mod upload;
 mod versions;

@@ -1,0 +1,126 @@
+//! A copy of a project, for commands that must not disturb it.
+
+use std::path::Path;
+
+use lapwing_data::{Project, add, snapshot};
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn read(project: &Project, name: &str) -> String {
+    std::fs::read_to_string(project.root().join(name)).unwrap()
+}
+
+/// A committed script, a tracked data file, and a `.gitignore`.
+fn project(root: &Path) -> Project {
+    let project = Project::init(root).unwrap();
+    write(root, "train.py", "print(1)");
+    write(root, ".gitignore", "*.log\n/raw.csv\n");
+    write(root, "data/a.csv", "x\n1\n");
+    add(&project, &[root.join("data/a.csv")], &|_| {}).unwrap();
+    project.commit_all("first").unwrap();
+    project
+}
+
+fn inputs() -> Vec<String> {
+    ["data/a.csv", "raw.csv", "later.csv"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+#[test]
+fn the_copy_is_what_lies_here_and_nothing_leads_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = project(folder.path());
+    let root = here.root().to_owned();
+    write(&root, "train.py", "print(2)");
+    write(&root, "new.py", "3");
+    write(&root, "raw.csv", "y\n");
+    write(&root, "noise.log", "x");
+    let copy = snapshot(&here, &inputs(), &root.join(".dvc/tmp/copy")).unwrap();
+
+    assert_eq!(
+        read(&copy, "train.py"),
+        "print(2)",
+        "an uncommitted change counts"
+    );
+    assert_eq!(read(&copy, "new.py"), "3");
+    assert_eq!(
+        read(&copy, "raw.csv"),
+        "y\n",
+        "an input, though git ignores it"
+    );
+    assert_eq!(read(&copy, "data/a.csv"), "x\n1\n");
+    assert!(!copy.root().join("noise.log").exists());
+    assert_eq!(
+        copy.head().unwrap().unwrap().id,
+        here.head().unwrap().unwrap().id,
+        "a script that asks git for the commit gets the right one"
+    );
+    assert!(copy.is_dirty().unwrap());
+    std::fs::remove_file(copy.root().join("new.py")).unwrap();
+    write(copy.root(), "train.py", "print(1)");
+    assert!(
+        !copy.is_dirty().unwrap(),
+        "with the commit's files it is clean"
+    );
+
+    copy.commit_all("there").unwrap();
+    std::fs::remove_file(copy.root().join("data/a.csv")).unwrap();
+    write(copy.root(), "data/a.csv", "x\n2\n");
+    assert_eq!(read(&here, "data/a.csv"), "x\n1\n");
+    assert_eq!(read(&here, "train.py"), "print(2)");
+    assert!(
+        lapwing_data::status(&here)
+            .unwrap()
+            .iter()
+            .all(|out| out.state == lapwing_data::State::Clean)
+    );
+}
+
+#[test]
+fn data_of_the_cache_is_linked_and_changed_data_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = project(folder.path());
+    let root = here.root().to_owned();
+    let copy = snapshot(&here, &inputs(), &root.join(".dvc/tmp/one")).unwrap();
+    let cached = lapwing_data::Cache::of(&copy);
+    assert_eq!(cached.root(), lapwing_data::Cache::of(&here).root());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(copy.root().join("data/a.csv")).unwrap();
+        assert!(
+            meta.nlink() == 2 || meta.mode() & 0o222 != 0,
+            "a hard link, or blocks that are shared"
+        );
+    }
+    write(&root, "data/a.csv", "x\n7\n");
+    let copy = snapshot(&here, &inputs(), &root.join(".dvc/tmp/two")).unwrap();
+    assert_eq!(
+        read(&copy, "data/a.csv"),
+        "x\n7\n",
+        "not added yet, but what lies here"
+    );
+}
+
+#[test]
+fn a_project_below_its_repository_and_one_without_commits_can_be_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let outer = folder.path().join("outer");
+    Project::init(&outer).unwrap();
+    std::fs::remove_dir_all(outer.join(".dvc")).unwrap();
+    let inner = Project::init(&outer.join("team/model")).unwrap();
+    write(inner.root(), "train.py", "1");
+    let copy = snapshot(&inner, &[], &folder.path().join("copy")).unwrap();
+    assert!(
+        copy.root().ends_with("copy/team/model"),
+        "{}",
+        copy.root().display()
+    );
+    assert_eq!(read(&copy, "train.py"), "1");
+    assert_eq!(copy.head().unwrap(), None);
+}
