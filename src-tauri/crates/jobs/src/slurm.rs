@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ssh::Agent;
 use crate::state::Outcome;
-use crate::{Error, RemoteSpec, Result};
+use crate::{Error, Host, RemoteSpec, Result};
 
 /// What a job asks of the cluster. What is not set is the cluster's own default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,31 @@ pub struct SlurmSpec {
     /// Options of `sbatch` as they are: `--constraint=nvlink`.
     #[serde(default)]
     pub options: Vec<String>,
+    /// Its place in an array, where several jobs are alike.
+    #[serde(default)]
+    pub member: Option<Member>,
+}
+
+/// One task of an array. All members of an array name the same `size`, `at_once` and options; the first one that arrives makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Letters, digits, `-` and `_`.
+    pub array: String,
+    /// From 1 to `size`.
+    pub index: u32,
+    pub size: u32,
+    /// So many tasks run at the same time.
+    pub at_once: u32,
+}
+
+/// Ends the tasks of an array that no job came for, and forgets the array. One that is not there is none.
+///
+/// # Errors
+/// When the host cannot be reached, or Slurm does not answer.
+pub fn disband(host: &Host, array: &str) -> Result<()> {
+    let agent = Agent::new(host)?;
+    agent.greet(None)?;
+    agent.tell("disband", &[array], None, b"").map(|_| ())
 }
 
 impl SlurmSpec {
@@ -49,6 +75,7 @@ impl SlurmSpec {
             memory_mib: None,
             minutes: None,
             options: Vec::new(),
+            member: None,
         }
     }
 
@@ -125,6 +152,7 @@ fn meaning(reason: &str) -> String {
             "it asks for more than the partition has: it will never start"
         }
         "ReqNodeNotAvail" | "Nodes_required_for_job_are_DOWN" => "the nodes it needs are down",
+        "JobArrayTaskLimit" => "as many of its array run as may at once",
         "JobHeldUser" | "JobHeldAdmin" => "it is held",
         _ if reason.contains("GRES")
             || reason.contains("GrpTRES")

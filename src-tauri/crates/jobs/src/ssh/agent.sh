@@ -132,6 +132,24 @@ file() {
   mkdir -p "jobs/$1" && cat >"jobs/$1/$2.new" && mv -f "jobs/$1/$2.new" "jobs/$1/$2" || exit 70
 }
 
+# Holds the folder LOCK until this process ends. Waits for a holder that lives, and says so once.
+alone() {
+  lock=$1 tries=0
+  until mkdir "$lock" 2>/dev/null; do
+    holder='' tries=$((tries + 1))
+    read -r holder holder_born 2>/dev/null <"$lock/pid"
+    if [ -n "$holder" ] && [ "$(born "$holder")" != "$holder_born" ] || [ -z "$holder" ] && [ "$tries" -gt 20 ]; then
+      rm -rf "$lock"
+    else
+      [ "$tries" -ne 1 ] || [ -z "$2" ] || echo "$2"
+      rest 0.5
+    fi
+  done
+  echo "$$ $(born $$)" >"$lock/pid"
+  trap 'rm -rf "$lock"' EXIT
+  trap 'exit 70' HUP INT TERM PIPE
+}
+
 find_uv() {
   PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:$base/bin command -v uv
 }
@@ -145,20 +163,7 @@ environment() {
   # Where packages come from, when the job says so.
   # shellcheck disable=SC1090
   . "$base/jobs/$1/index.sh"
-  tries=0
-  until mkdir "$lock" 2>/dev/null; do
-    holder='' tries=$((tries + 1))
-    read -r holder holder_born 2>/dev/null <"$lock/pid"
-    if [ -n "$holder" ] && [ "$(born "$holder")" != "$holder_born" ] || [ -z "$holder" ] && [ "$tries" -gt 20 ]; then
-      rm -rf "$lock"
-    else
-      [ "$tries" -ne 1 ] || echo "another job makes this environment: waiting for it"
-      rest 0.5
-    fi
-  done
-  echo "$$ $(born $$)" >"$lock/pid"
-  trap 'rm -rf "$lock"' EXIT
-  trap 'exit 70' HUP INT TERM PIPE
+  alone "$lock" "another job makes this environment: waiting for it"
   if [ -e "$place/.lapwing-complete" ]; then
     touch "$place/.lapwing-complete"
     return 0
@@ -296,6 +301,53 @@ submit() {
     slurm_id=${slurm_id%%;*}
   fi
   echo "$slurm_id" >slurm-id.new && mv slurm-id.new slurm-id || exit 70
+}
+
+# The same for one of several that are alike, as a task of the array that the first of them makes: all held, and each let go when
+# its files are here. Stdin: what `--array` takes, then options as for `submit`.
+member() {
+  cd "jobs/$1" || exit 70
+  [ ! -e slurm-id ] || return 0
+  uname -n >login
+  array=$base/arrays/$3
+  mkdir -p "$array" || exit 70
+  echo "$1 $2" >"$array/$4.new" && mv -f "$array/$4.new" "$array/$4" || exit 70
+  ln -sf "$array/wrap-$4.log" wrap.log || exit 70
+  alone "$array.lock" ''
+  [ -s "$array/slurm-id" ] || gather "$3" || exit
+  read -r slurm_id <"$array/slurm-id"
+  said=$(slurm_state "${slurm_id}_$4") || exit 76
+  case $said in *Held*) bounded scontrol release "${slurm_id}_$4" || exit 76 ;; esac
+  echo "${slurm_id}_$4" >slurm-id.new && mv slurm-id.new slurm-id || exit 70
+}
+
+# Gives the array itself to Slurm. A node may see a file some time after it was written.
+gather() {
+  IFS= read -r range
+  cat >"$array/batch.sh" <<END || exit 70
+#!/bin/sh
+tries=0
+until read -r id limit <"$array/\$SLURM_ARRAY_TASK_ID" || [ "\$tries" -ge 60 ]; do tries=\$((tries + 1)); sleep 1; done
+exec sh "$base/$agent" "$base" wrap "\$id" "\$limit"
+END
+  jobs=$(bounded squeue -h -u "$(id -un)" -o '%F %k') || exit 76
+  slurm_id=$(echo "$jobs" | while read -r number comment; do [ "$comment" != "lapwing-array-$1" ] || echo "$number"; done | head -n 1)
+  if [ -z "$slurm_id" ]; then
+    set -- "--comment=lapwing-array-$1" "--array=$range" --hold --parsable --no-requeue --open-mode=append "--output=$array/wrap-%a.log" "--chdir=$array"
+    while IFS= read -r option; do set -- "$@" "$option"; done
+    slurm_id=$(bounded sbatch "$@" "$array/batch.sh") || exit 76
+    slurm_id=${slurm_id%%;*}
+  fi
+  echo "$slurm_id" >"$array/slurm-id.new" && mv "$array/slurm-id.new" "$array/slurm-id" || exit 70
+}
+
+# Ends what is left of an array: tasks that no job came for.
+disband() {
+  if [ -s "arrays/$1/slurm-id" ]; then
+    read -r slurm_id <"arrays/$1/slurm-id"
+    said=$(bounded scancel "$slurm_id" 2>&1) || case $said in *[Ii]nvalid*) ;; *) fail 76 "$said" ;; esac
+  fi
+  rm -rf "arrays/$1" "arrays/$1.lock"
 }
 
 # A scheduler that does not answer hangs its clients for minutes.

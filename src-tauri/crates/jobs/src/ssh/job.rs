@@ -315,8 +315,18 @@ impl Job<'_> {
             None => self.agent.tell("start", &[id, &limit], None, b"")?,
             Some(slurm) => {
                 let options = slurm.options(&self.spec.title)?;
-                self.agent
-                    .tell("submit", &[id, &limit], None, options.as_bytes())?
+                match &slurm.member {
+                    None => self
+                        .agent
+                        .tell("submit", &[id, &limit], None, options.as_bytes())?,
+                    Some(member) => {
+                        let index = member.index.to_string();
+                        let arguments = [id, &limit, &member.array, &index];
+                        let text = format!("1-{}%{}\n{options}", member.size, member.at_once);
+                        self.agent
+                            .tell("member", &arguments, None, text.as_bytes())?
+                    }
+                }
             }
         };
         Ok(())

@@ -20,6 +20,7 @@ mod socket;
 mod tunnel;
 mod upload;
 
+pub(crate) use agent::Agent;
 pub use agent::Machine;
 pub(crate) use fetch::settle;
 pub(crate) use host::{Feed, Take};
@@ -50,5 +51,5 @@ pub(crate) fn forget_socket(_: &SshHost) {}
 /// # Errors
 /// When it cannot be reached, or lacks what every Unix has.
 pub fn greet(host: &Host) -> Result<Machine> {
-    agent::Agent::new(host)?.greet(None)
+    Agent::new(host)?.greet(None)
 }
