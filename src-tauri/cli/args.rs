@@ -43,6 +43,8 @@ pub enum Command {
     },
     /// Run the stages that are stale, in order.
     Run(Run),
+    /// Run the pipeline with many values of its parameters, and compare what comes out.
+    Sweep(Sweep),
     /// The pipeline for other engines.
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -95,6 +97,9 @@ pub enum Command {
     /// Run one pipeline run's stages.
     #[command(name = "__run", hide = true)]
     Runner { run_id: String },
+    /// Carry out one sweep.
+    #[command(name = "__sweep", hide = true)]
+    Sweeper { run_id: String },
     /// Serve one deployment.
     #[command(name = "__gateway", hide = true)]
     Gateway {
@@ -222,6 +227,43 @@ pub struct Run {
     /// Set a parameter first: `train.rate=0.05`, or `file.yaml:key=value`.
     #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Start it and return; it goes on by itself.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// Only these stages and what they need.
+    pub stages: Vec<String>,
+    /// A parameter with its values: `train.rate=0.1,0.2`, `train.depth=range(2, 9)`; with --random also `train.rate=uniform(0, 1)` or
+    /// `log_uniform(1e-4, 1e-1)`.
+    #[arg(short = 'S', long = "set", value_name = "KEY=VALUES", required = true)]
+    pub values: Vec<String>,
+    /// So many trials, drawn at random; every combination without it.
+    #[arg(long, value_name = "TRIALS")]
+    pub random: Option<u32>,
+    /// Another one draws other trials.
+    #[arg(long, requires = "random")]
+    pub seed: Option<u32>,
+    /// Compare by this metric; more is better.
+    #[arg(long, value_name = "METRIC", conflicts_with = "min")]
+    pub max: Option<String>,
+    /// Compare by this metric; less is better.
+    #[arg(long, value_name = "METRIC")]
+    pub min: Option<String>,
+    /// Trials that go on at once: one here, 16 elsewhere without it.
+    #[arg(long, value_name = "TRIALS")]
+    pub at_once: Option<u32>,
+    /// Where the commands run.
+    #[arg(long = "in", value_enum, default_value = "process")]
+    pub place: Place,
+    /// Run the stages on this remote; in Slurm as an array.
+    #[arg(long, value_name = "REMOTE", conflicts_with = "place")]
+    pub on: Option<String>,
+    /// Show the trials, and run nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Start it and return; it goes on by itself.
     #[arg(long)]
     pub detach: bool,

@@ -17,6 +17,7 @@ mod projects;
 mod remotes;
 mod runs;
 mod server;
+mod sweep;
 mod trace;
 mod transfer;
 
@@ -146,6 +147,7 @@ fn verb(context: &Context, command: Command) -> Done {
         Command::Data(verb) => data::run(context, verb),
         Command::Status { quiet } => pipeline::status(context, quiet),
         Command::Run(arguments) => pipeline::run(context, arguments),
+        Command::Sweep(arguments) => sweep::run(context, arguments),
         Command::Pipeline(args::Pipeline::Trigger(arguments)) => {
             pipeline::trigger(context, arguments)
         }
@@ -169,6 +171,10 @@ fn verb(context: &Context, command: Command) -> Done {
         Command::Demo(arguments) => demo::run(context, &arguments),
         Command::Runner { run_id } => {
             lapwing_app::pipeline::carry_out(&context.app, &run_id).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Sweeper { run_id } => {
+            lapwing_app::pipeline::carry_out_sweep(&context.app, &run_id)
+                .map(|()| ExitCode::SUCCESS)
         }
         Command::Automation {
             project,

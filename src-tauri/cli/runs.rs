@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use lapwing_app::wire::{
     CompareRuns, ComparedValue, DataRole, ListRuns, Nothing, RunDetail, RunRef, RunRow, RunStatus,
-    RunsPage,
+    RunsPage, SweepView,
 };
 use lapwing_app::{pipeline, runs};
 
@@ -40,8 +40,21 @@ pub fn run(context: &Context, verb: Runs) -> Done {
         ),
         Runs::Show { run_id } => {
             let run_id = runs::find(app, &run_id)?;
+            let sweep = pipeline::get_sweep(
+                app,
+                RunRef {
+                    run_id: run_id.clone(),
+                },
+            )?;
             let detail = runs::get(app, RunRef { run_id })?;
-            context.out.answer(&detail, show)?;
+            let shown = Shown { detail, sweep };
+            context.out.answer(&shown, |shown| {
+                show(&shown.detail);
+                if let Some(sweep) = &shown.sweep {
+                    print::line("");
+                    super::sweep::show(sweep);
+                }
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Runs::Compare { run_ids } => compare(context, &run_ids),
@@ -54,6 +67,15 @@ pub fn run(context: &Context, verb: Runs) -> Done {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// A run, and its trials where it is a sweep.
+#[derive(serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    detail: RunDetail,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<SweepView>,
 }
 
 fn list(context: &Context, input: ListRuns) -> Done {

@@ -175,6 +175,7 @@ fn look(app: &App, seen: &mut automations::Seen) -> Result<(), Report> {
             tracing::debug!(message = report.message, "a run could not be looked at");
         }
     }
+    pipeline::reconcile_sweeps(app, None)?;
     jobs::running(app)?;
     automations::tick(app, seen)
 }

@@ -140,9 +140,7 @@ impl Axis {
             Values::Between { from, to, scale } => {
                 let drawn = match scale {
                     Scale::Even => from + (to - from) * random.f64(),
-                    Scale::Log => {
-                        (from.ln() + (to.ln() - from.ln()) * random.f64()).exp()
-                    }
+                    Scale::Log => (from.ln() + (to.ln() - from.ln()) * random.f64()).exp(),
                 };
                 short(drawn)
             }
@@ -190,9 +188,7 @@ fn axis(text: &str) -> Result<Axis> {
 fn function(text: &str) -> Option<(&str, Vec<&str>)> {
     let (word, rest) = text.strip_suffix(')')?.split_once('(')?;
     let known = ["range", "choice", "uniform", "log_uniform"];
-    known
-        .contains(&word)
-        .then(|| (word, parts(rest)))
+    known.contains(&word).then(|| (word, parts(rest)))
 }
 
 fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
@@ -201,7 +197,12 @@ fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
     }
     let numbers: Vec<f64> = arguments
         .iter()
-        .map(|argument| argument.parse().ok().filter(|number: &f64| number.is_finite()))
+        .map(|argument| {
+            argument
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite())
+        })
         .collect::<Option<_>>()
         .ok_or_else(|| bad(text, "needs numbers in its brackets"))?;
     match (word, numbers.as_slice()) {
@@ -218,8 +219,14 @@ fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
             to: *to,
             scale: Scale::Log,
         }),
-        ("log_uniform", [_, _]) => Err(bad(text, "needs two positive numbers, the smaller one first")),
-        ("range", _) => Err(bad(text, "is written `range(from, to)` or `range(from, to, step)`")),
+        ("log_uniform", [_, _]) => Err(bad(
+            text,
+            "needs two positive numbers, the smaller one first",
+        )),
+        ("range", _) => Err(bad(
+            text,
+            "is written `range(from, to)` or `range(from, to, step)`",
+        )),
         _ => Err(bad(text, "needs two numbers, the smaller one first")),
     }
 }
@@ -235,7 +242,12 @@ fn range(text: &str, from: f64, to: f64, step: f64) -> Result<Values> {
     }
     // Each from the first one: a sum of steps drifts. 0.1 + 2 · 0.1 is 0.30000000000000004, and 0.3 was meant.
     let at = |index: usize| from + step * index as f64;
-    let plain = |number: f64| format!("{number:.12}").parse::<f64>().unwrap_or(number).to_string();
+    let plain = |number: f64| {
+        format!("{number:.12}")
+            .parse::<f64>()
+            .unwrap_or(number)
+            .to_string()
+    };
     Ok(Values::Listed(
         (0..count as usize).map(|index| plain(at(index))).collect(),
     ))

@@ -23,6 +23,7 @@ pub mod remotes;
 pub mod runs;
 mod schema;
 pub mod search;
+pub mod sweeps;
 mod writer;
 
 use std::sync::{Arc, Mutex};

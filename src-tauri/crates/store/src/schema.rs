@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::{
     Error, Result, alerts, decisions, deployments, experiments, feed, jobs, measurements,
-    pipeline_runs, policies, projects, registry, remotes, runs,
+    pipeline_runs, policies, projects, registry, remotes, runs, sweeps,
 };
 
 /// Every table file with its name, which must never change: it is the key of its migration count.
@@ -22,6 +22,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("remotes", remotes::MIGRATIONS),
     ("policies", policies::MIGRATIONS),
     ("measurements", measurements::MIGRATIONS),
+    ("sweeps", sweeps::MIGRATIONS),
 ];
 
 /// Brings the schema up to date; several processes may do so at once.

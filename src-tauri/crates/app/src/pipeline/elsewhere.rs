@@ -264,7 +264,7 @@ pub(super) fn files(project: &Project, stage: &Stage) -> Result<Vec<String>, Rep
 }
 
 /// What stages read below the project. An address or another folder is reached from there, or not.
-fn inputs(project: &Project, stages: &[&Stage]) -> Vec<String> {
+pub(super) fn inputs(project: &Project, stages: &[&Stage]) -> Vec<String> {
     let mut all: Vec<String> = stages
         .iter()
         .flat_map(|stage| stage.deps.iter())

@@ -8,9 +8,12 @@ mod follow;
 mod pod;
 mod ray;
 mod record;
+mod request;
 mod resume;
 mod runner;
 mod start;
+mod sweep;
+mod trial;
 mod trigger;
 mod view;
 
@@ -20,9 +23,14 @@ pub use follow::{Progress, failure, follow};
 pub use lapwing_remote::engine::{State as EngineState, Task as EngineTask};
 pub use runner::carry_out;
 pub use start::{dry_run, start, stop, stop_on_interrupt};
+pub use sweep::{
+    carry_out as carry_out_sweep, follow as follow_sweep, get as get_sweep, plan as plan_sweep,
+    start as start_sweep,
+};
 pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words};
 
 pub(crate) use follow::wire_status;
 pub(crate) use resume::Intent;
 pub(crate) use start::reconcile;
+pub(crate) use sweep::reconcile as reconcile_sweeps;

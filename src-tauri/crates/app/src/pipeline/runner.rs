@@ -15,6 +15,8 @@ use lapwing_store::pipeline_runs;
 use lapwing_tracking::{Guard, RunStatus, router};
 
 use super::elsewhere::{self, Elsewhere};
+use super::request::{Request, Trial};
+use super::trial::{self, Turn};
 use super::{ray, record, resume, start};
 use crate::config::Config;
 use crate::error::Reported as _;
@@ -33,6 +35,9 @@ struct Run<'a> {
     project: Project,
     config: Config,
     input: StartRun,
+    /// The project that people know.
+    home: String,
+    trial: Option<Trial>,
     place: Place,
     /// Machines elsewhere by name, each looked up once.
     elsewhere: BTreeMap<String, Elsewhere>,
@@ -119,13 +124,15 @@ pub(super) fn say(text: &str) {
 }
 
 fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, Report> {
-    let input: StartRun = serde_json::from_str(request).map_err(|error| {
+    let request: Request = serde_json::from_str(request).map_err(|error| {
         Report::new(
             Code::Internal,
             "run.request",
             format!("the request cannot be read: {error}"),
         )
     })?;
+    let home = request.home_project()?;
+    let Request { input, trial } = request;
     let project = projects::project(&input.project)?;
     let config = Config::read(project.root())?;
     let place = match input.target {
@@ -136,7 +143,7 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
                 python: config.environment.python.clone(),
             };
             Place::Process(
-                environment::for_project(project.root(), &wanted, &|text| say(text)).reported()?,
+                environment::for_project(home.root(), &wanted, &|text| say(text)).reported()?,
             )
         }
         Target::Docker => {
@@ -158,6 +165,8 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
         project,
         config,
         input,
+        home: home.root().display().to_string(),
+        trial,
         place,
         elsewhere: BTreeMap::new(),
         tracking,
@@ -271,6 +280,11 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
             record::known(run.app, &run.id, &run.project, stage)?;
             continue;
         }
+        let is_stopped = || start::stop_mark(run.app, &run.id).exists();
+        let _turn = match trial::turn(run.app, run.trial.as_ref(), stage, &is_stopped)? {
+            Turn::Ours(lock) => lock,
+            Turn::Stopped => return Ok(RunStatus::Killed),
+        };
         // Its inputs may have been made again, and be the same.
         let now = lapwing_pipeline::recheck(&run.project, stage, run.input.force).reported()?;
         if now.action != Action::Run {
@@ -309,7 +323,7 @@ fn begin(run: &mut Run<'_>, stage: &Stage) -> Result<JobId, Report> {
         ..spec(run, stage, target, tracking)
     };
     let owner = Owner {
-        project: Some(run.input.project.clone()),
+        project: Some(run.home.clone()),
         run_id: Some(run.id.to_string()),
         stage: Some(stage.address.clone()),
         on: named(run, stage),
@@ -441,7 +455,14 @@ fn target_on(run: &mut Run<'_>, stage: &Stage, name: &str) -> Result<lapwing_job
         .needs_image()
         .then(|| image(&run.project, &run.config))
         .transpose()?;
-    machine.target(run.app, &run.project, &run.config, stage, image)
+    let mut target = machine.target(run.app, &run.project, &run.config, stage, image)?;
+    if let lapwing_jobs::Target::Slurm(slurm) = &mut target {
+        slurm.member = run
+            .trial
+            .as_ref()
+            .and_then(|trial| trial::member(trial, stage));
+    }
+    Ok(target)
 }
 
 fn path_with(bin: &std::path::Path) -> String {

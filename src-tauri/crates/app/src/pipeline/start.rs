@@ -11,7 +11,9 @@ use lapwing_store::{lock, pipeline_runs};
 use lapwing_tracking::{NewRun, RunStatus};
 
 use super::elsewhere::{self, Elsewhere};
+use super::request::{Request, Trial};
 use super::resume::{self, Again, Intent};
+use super::sweep;
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
@@ -24,7 +26,11 @@ const START_GRACE_MILLIS: i64 = 20_000;
 /// MLflow's limit for a tag.
 const MAX_TAG_CHARS: usize = 5000;
 
-fn plan(project: &Project, input: &StartRun, drafts: Drafts) -> Result<(Pipeline, Plan), Report> {
+pub(super) fn plan(
+    project: &Project,
+    input: &StartRun,
+    drafts: Drafts,
+) -> Result<(Pipeline, Plan), Report> {
     let pipeline = Pipeline::drafted(project, &drafts).reported()?;
     if pipeline.stages().is_empty() {
         return Err(Report::new(
@@ -102,19 +108,22 @@ pub fn dry_run(_app: &App, input: &StartRun) -> Result<Vec<StageRow>, Report> {
 /// # Errors
 /// When the project is not trusted, the pipeline is not valid, or a run of the project goes on.
 pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
-    let project = projects::project(&input.project)?;
-    projects::require_trust(app, &project)?;
-    let input = StartRun {
-        project: project.root().display().to_string(),
-        ..input
-    };
+    begin(app, Request::of(input))
+}
+
+/// The same for a request of ours: a trial of a sweep runs even when nothing is stale, so that it is among the others.
+pub(super) fn begin(app: &App, mut request: Request) -> Result<StartedRun, Report> {
+    let project = projects::project(&request.input.project)?;
+    projects::require_trust(app, &request.home_project()?)?;
+    request.input.project = project.root().display().to_string();
+    let input = &request.input;
     let found = reconcile(app, &input.project, Intent::ToRun)?;
     if let Some(other) = pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .first()
     {
         // Asked for again after it was cut: the same run goes on.
-        if found.resumed.contains(&other.run_id) && other.request == encode(&input)? {
+        if found.resumed.contains(&other.run_id) && other.request == encode(&request)? {
             return Ok(StartedRun {
                 run_id: Some(other.run_id.clone()),
                 stages: decode(&other.stages)?,
@@ -122,30 +131,24 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
         }
         return Err(going_on(&other.run_id));
     }
-    // Before anything is changed or recorded.
-    match &input.on {
-        Some(name) => {
-            Elsewhere::named(app, &project, name)?.greet(app)?;
-        }
-        None if input.target == Target::Docker => {
-            app.block_on(docker::ping())?.reported()?;
-        }
-        None => {}
+    // Before anything is changed or recorded. A trial's sweep has done so, and its jobs wait for who is away.
+    if request.trial.is_none() {
+        greet(app, &project, input)?;
     }
-    let stages = stale(&settled(app, &project, &input)?);
-    if stages.is_empty() {
+    let stages = stale(&settled(app, &project, input)?);
+    if stages.is_empty() && request.trial.is_none() {
         return Ok(StartedRun {
             run_id: None,
             stages,
         });
     }
-    let run_id = create_run(app, &project, &input, &stages)?;
+    let run_id = create_run(app, &project, &request, &stages)?;
     let row = pipeline_runs::PipelineRun {
         run_id: run_id.clone(),
         project: input.project.clone(),
         created: Timestamp::now(),
         ended: None,
-        request: encode(&input)?,
+        request: encode(&request)?,
         stages: encode(&stages)?,
         failure: None,
     };
@@ -170,6 +173,17 @@ pub fn start(app: &App, input: StartRun) -> Result<StartedRun, Report> {
     })
 }
 
+/// That where all stages shall run answers.
+pub(super) fn greet(app: &App, project: &Project, input: &StartRun) -> Result<(), Report> {
+    match &input.on {
+        Some(name) => Elsewhere::named(app, project, name)?.greet(app).map(|_| ()),
+        None if input.target == Target::Docker => {
+            app.block_on(docker::ping())?.reported().map(|_| ())
+        }
+        None => Ok(()),
+    }
+}
+
 /// What will run. Parameters are changed when every machine is known to have what it is asked for.
 fn settled(app: &App, project: &Project, input: &StartRun) -> Result<Plan, Report> {
     let assigned = assignments(input)?;
@@ -186,7 +200,7 @@ fn settled(app: &App, project: &Project, input: &StartRun) -> Result<Plan, Repor
 }
 
 /// That every machine that a stage will run on has what the stage asks for: not after an hour, when its turn comes.
-fn check_machines(
+pub(super) fn check_machines(
     app: &App,
     project: &Project,
     input: &StartRun,
@@ -226,33 +240,61 @@ fn going_on(run_id: &RunId) -> Report {
     ))
 }
 
-fn encode<T: serde::Serialize>(value: &T) -> Result<String, Report> {
+pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<String, Report> {
     serde_json::to_string(value)
         .map_err(|error| Report::new(Code::Internal, "run.encode", error.to_string()))
 }
 
-fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Report> {
+pub(super) fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Report> {
     serde_json::from_str(text)
         .map_err(|error| Report::new(Code::Internal, "run.decode", error.to_string()))
 }
 
+/// Tags that say where a run comes from.
+const ORIGIN: [&str; 6] = [
+    "lapwing.project",
+    "lapwing.target",
+    "lapwing.dirty",
+    "mlflow.source.name",
+    "mlflow.source.type",
+    "mlflow.source.git.commit",
+];
+
 fn create_run(
     app: &App,
     project: &Project,
-    input: &StartRun,
+    request: &Request,
     stages: &[String],
 ) -> Result<RunId, Report> {
-    let config = Config::read(project.root())?;
+    let (name, mut tags) = match &request.trial {
+        None => (None, origin(project, &request.input)?),
+        Some(trial) => (
+            Some(format!("trial {}", trial.number)),
+            inherited(app, trial)?,
+        ),
+    };
+    tags.push(("lapwing.stages".to_owned(), stages.join(", ")));
+    new_run(app, &request.home_project()?, name, tags)
+}
+
+/// What a trial's sweep comes from, whatever was committed meanwhile.
+fn inherited(app: &App, trial: &Trial) -> Result<Vec<(String, String)>, Report> {
+    let sweep = app.tracking().run(&trial.sweep).reported()?;
+    let parent = ("mlflow.parentRunId".to_owned(), trial.sweep.to_string());
+    let tags = sweep.tags.into_iter();
+    Ok(tags
+        .filter(|(key, _)| ORIGIN.contains(&key.as_str()))
+        .chain([parent])
+        .collect())
+}
+
+/// Project, commit and machine of what was asked for.
+pub(super) fn origin(project: &Project, input: &StartRun) -> Result<Vec<(String, String)>, Report> {
+    let place = input.on.clone();
+    let place = place.unwrap_or_else(|| jobs::target_word(input.target).to_owned());
     let mut tags = vec![
         ("lapwing.project".to_owned(), input.project.clone()),
-        ("lapwing.stages".to_owned(), stages.join(", ")),
-        (
-            "lapwing.target".to_owned(),
-            input
-                .on
-                .clone()
-                .unwrap_or_else(|| jobs::target_word(input.target).to_owned()),
-        ),
+        ("lapwing.target".to_owned(), place),
         ("mlflow.source.name".to_owned(), input.project.clone()),
         ("mlflow.source.type".to_owned(), "PROJECT".to_owned()),
     ];
@@ -263,9 +305,20 @@ fn create_run(
             project.is_dirty().reported()?.to_string(),
         ));
     }
+    Ok(tags)
+}
+
+/// A tracked run that begins now, in the experiment of its project.
+pub(super) fn new_run(
+    app: &App,
+    project: &Project,
+    name: Option<String>,
+    tags: Vec<(String, String)>,
+) -> Result<RunId, Report> {
+    let config = Config::read(project.root())?;
     let new = NewRun {
         experiment: projects::name_of(project.root(), &config),
-        name: None,
+        name,
         user: user(),
         tags,
         start: Timestamp::now(),
@@ -286,24 +339,27 @@ pub(super) fn lock_name(run_id: &RunId) -> String {
 }
 
 fn spawn_runner(app: &App, run_id: &RunId) -> Result<(), Report> {
-    let log = app.workspace().logs().join(format!("run-{run_id}.log"));
-    let arguments = ["__run".to_owned(), run_id.to_string()];
+    let log = format!("run-{run_id}.log");
+    let started = spawn_own(app, &["__run", run_id.as_str()], &log);
+    if let Err(report) = &started {
+        end(app, run_id, RunStatus::Failed, Some(report.message.clone()))?;
+    }
+    started
+}
+
+/// Starts a process of ours that outlives this one; `log` is the name of its log.
+pub(super) fn spawn_own(app: &App, arguments: &[&str], log: &str) -> Result<(), Report> {
+    let log = app.workspace().logs().join(log);
+    let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
     let env = BTreeMap::from([(
         "LAPWING_HOME".to_owned(),
         app.workspace().root().display().to_string(),
     )]);
-    let started = lapwing_jobs::detached::spawn(app.program(), &arguments, &log, &env).reported();
-    match started {
-        Ok(mut child) => {
-            // Reap it when it ends, in case we still live then.
-            std::thread::spawn(move || child.wait());
-            Ok(())
-        }
-        Err(report) => {
-            end(app, run_id, RunStatus::Failed, Some(report.message.clone()))?;
-            Err(report)
-        }
-    }
+    let mut child =
+        lapwing_jobs::detached::spawn(app.program(), &arguments, &log, &env).reported()?;
+    // Reap it when it ends, in case we still live then.
+    std::thread::spawn(move || child.wait());
+    Ok(())
 }
 
 /// Ends a run on both sides: as a pipeline run, and as a tracked one.
@@ -397,6 +453,9 @@ fn began(app: &App, run_id: &RunId) -> Result<bool, Report> {
 /// # Errors
 /// When there is no such run.
 pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
+    if sweep::stop(app, &input.run_id)? {
+        return Ok(Nothing {});
+    }
     let Some(run) = pipeline_runs::get(app.store(), &input.run_id).reported()? else {
         return Err(Report::new(
             Code::NotFound,

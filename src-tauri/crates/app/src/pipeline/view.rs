@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lapwing_core::Report;
 use lapwing_data::State;
 use lapwing_pipeline::{Action, OutKind, Pipeline, PlanOptions, Step};
+use lapwing_store::pipeline_runs;
 use serde_json::{Value, json};
 
 use super::Intent;
@@ -21,7 +22,10 @@ use crate::{App, jobs, projects};
 pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
     let project = projects::project(&input.project)?;
     let found = super::reconcile(app, &input.project, Intent::ToLook)?;
-    let active = lapwing_store::pipeline_runs::active(app.store(), Some(&input.project))
+    super::reconcile_sweeps(app, Some(&input.project))?;
+    let sweep = lapwing_store::sweeps::active(app.store(), Some(&input.project)).reported()?;
+    let current_sweep = sweep.into_iter().next().map(|sweep| sweep.run_id);
+    let active = pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .into_iter()
         // One that waits for somebody to ask for a run is not in the way of that.
@@ -39,6 +43,7 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
                 edges: Vec::new(),
                 error: Some(report),
                 current_run,
+                current_sweep,
             });
         }
     };
@@ -99,6 +104,7 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
         edges,
         error: None,
         current_run: active.map(|run| run.run_id),
+        current_sweep,
     })
 }
 
@@ -138,6 +144,7 @@ fn state(step: Option<&Step>, job: Option<&JobRow>, in_run: bool) -> StageState 
 
 fn newest_jobs(app: &App, project: &str) -> Result<BTreeMap<String, JobRow>, Report> {
     let mut newest = BTreeMap::new();
+    let mut own = BTreeMap::new();
     for job in jobs::list(
         app,
         ListJobs {
@@ -145,7 +152,20 @@ fn newest_jobs(app: &App, project: &str) -> Result<BTreeMap<String, JobRow>, Rep
             run_id: None,
         },
     )? {
-        if let Some(stage) = job.stage.clone() {
+        let (Some(stage), Some(run)) = (job.stage.clone(), job.run_id.clone()) else {
+            continue;
+        };
+        // A trial of a sweep runs in another folder, and says nothing of what lies here.
+        let is_own = match own.get(&run) {
+            Some(known) => *known,
+            None => {
+                let found = pipeline_runs::get(app.store(), &run).reported()?;
+                let is_own = found.is_none_or(|found| found.project == project);
+                own.insert(run, is_own);
+                is_own
+            }
+        };
+        if is_own {
             newest.entry(stage).or_insert(job);
         }
     }

@@ -53,6 +53,8 @@ pub struct PipelineView {
     pub error: Option<Report>,
     /// The run that is going on, if one is.
     pub current_run: Option<RunId>,
+    /// The newest sweep that is going on, if one is.
+    pub current_sweep: Option<RunId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]

@@ -42,6 +42,9 @@ macro_rules! command_table {
             "pipeline.run" => pipeline::start(StartRun) -> StartedRun, [Pipeline, Runs, Jobs];
             "pipeline.uploads" => pipeline::uploads(UploadsOf) -> UploadList, [];
             "pipeline.stop" => pipeline::stop(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
+            "pipeline.plan_sweep" => pipeline::plan_sweep(StartSweep) -> PlannedSweep, [];
+            "pipeline.sweep" => pipeline::start_sweep(StartSweep) -> StartedSweep, [Pipeline, Runs, Jobs];
+            "pipeline.get_sweep" => pipeline::get_sweep(RunRef) -> Option<SweepView>, [];
             "pipeline.export" => pipeline::export(ExportPipeline) -> Exported, [];
 
             "jobs.list" => jobs::list(ListJobs) -> Vec<JobRow>, [];

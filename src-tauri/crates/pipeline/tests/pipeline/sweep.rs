@@ -49,7 +49,11 @@ fn a_grid_has_every_combination_once() {
 
 #[test]
 fn the_same_seed_draws_the_same_trials() {
-    let space = space(&["lr=log_uniform(1e-4, 1e-1)", "rate=uniform(0, 1)", "depth=2,4"]);
+    let space = space(&[
+        "lr=log_uniform(1e-4, 1e-1)",
+        "rate=uniform(0, 1)",
+        "depth=2,4",
+    ]);
     let drawn = space.random(40, 3).unwrap();
     assert_eq!(drawn, space.random(40, 3).unwrap());
     assert_ne!(drawn, space.random(40, 4).unwrap());
@@ -69,7 +73,10 @@ fn the_same_seed_draws_the_same_trials() {
         });
         small.count()
     };
-    assert!(below(1e-2) > 15, "two of three powers of ten lie below 0.01");
+    assert!(
+        below(1e-2) > 15,
+        "two of three powers of ten lie below 0.01"
+    );
 }
 
 #[test]
@@ -91,9 +98,18 @@ fn what_cannot_be_swept_is_said() {
     assert_eq!(said(&[]), "`` no parameter is named");
     assert_eq!(said(&["lr"]), "`lr` has no `=` and no values");
     assert_eq!(said(&["lr=1,,2"]), "`lr=1,,2` has an empty value");
-    assert_eq!(said(&["lr=range(5, 1)"]), "`lr=range(5, 1)` has no value in it");
-    assert_eq!(said(&["lr=range(1, 2, 0)"]), "`lr=range(1, 2, 0)` has more than 10000 values");
-    assert_eq!(said(&["lr=range(a, 2)"]), "`lr=range(a, 2)` needs numbers in its brackets");
+    assert_eq!(
+        said(&["lr=range(5, 1)"]),
+        "`lr=range(5, 1)` has no value in it"
+    );
+    assert_eq!(
+        said(&["lr=range(1, 2, 0)"]),
+        "`lr=range(1, 2, 0)` has more than 10000 values"
+    );
+    assert_eq!(
+        said(&["lr=range(a, 2)"]),
+        "`lr=range(a, 2)` needs numbers in its brackets"
+    );
     assert_eq!(
         said(&["lr=log_uniform(0, 1)"]),
         "`lr=log_uniform(0, 1)` needs two positive numbers, the smaller one first"
@@ -117,7 +133,10 @@ fn what_cannot_be_swept_is_said() {
 fn the_stages_that_feel_a_parameter_are_those_that_read_it_and_those_behind_them() {
     let sandbox = Sandbox::bare(&[
         ("in", "1\n"),
-        ("params.yaml", "clean: {drop: 1}\ntrain: {lr: 1, depth: 2}\nname: a\n"),
+        (
+            "params.yaml",
+            "clean: {drop: 1}\ntrain: {lr: 1, depth: 2}\nname: a\n",
+        ),
         (
             "dvc.yaml",
             "stages:\n\
@@ -133,6 +152,10 @@ fn the_stages_that_feel_a_parameter_are_those_that_read_it_and_those_behind_them
     };
     assert_eq!(felt(&["train.lr=1,2"]), ["train", "score"]);
     assert_eq!(felt(&["clean.drop=1,2"]), ["clean", "train", "score"]);
-    assert_eq!(felt(&["name=a,b"]), ["other"], "its command is written with it");
+    assert_eq!(
+        felt(&["name=a,b"]),
+        ["other"],
+        "its command is written with it"
+    );
     assert_eq!(felt(&["+unread=1,2"]), Vec::<String>::new());
 }

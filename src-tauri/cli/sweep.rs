@@ -1,0 +1,210 @@
+//! `lapwing sweep`, and how a sweep is shown.
+
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use lapwing_app::pipeline;
+use lapwing_app::wire::{Better, Goal, PlannedSweep, RunStatus, StartSweep, SweepView, TrialRow};
+use lapwing_core::{Code, Report};
+
+use super::args::Sweep;
+use super::deployments::target;
+use super::{Context, Done, print, runs};
+
+/// Metrics beside the goal's that a table has room for.
+const SHOWN_METRICS: usize = 4;
+
+pub fn run(context: &Context, arguments: Sweep) -> Done {
+    let project = context.project()?;
+    let goal = |metric: Option<String>, better| metric.map(|metric| Goal { metric, better });
+    let input = StartSweep {
+        project: project.clone(),
+        stages: arguments.stages,
+        values: arguments.values,
+        random: arguments.random,
+        seed: arguments.seed,
+        at_once: arguments.at_once,
+        target: target(arguments.place),
+        on: arguments.on,
+        goal: goal(arguments.max, Better::Higher).or_else(|| goal(arguments.min, Better::Lower)),
+    };
+    if arguments.dry_run {
+        let planned = pipeline::plan_sweep(&context.app, input)?;
+        context.out.answer(&planned, say_plan)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Whoever types the command in the project's folder trusts it.
+    lapwing_app::projects::trust(&context.app, lapwing_app::wire::InProject { project })?;
+    let started = pipeline::start_sweep(&context.app, input)?;
+    let run_id = started.run_id.clone();
+    if arguments.detach {
+        context
+            .out
+            .answer(&started, |_| print::line(run_id.as_str()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print::talk(&format!(
+        "Sweep {} {}",
+        print::short(run_id.as_str()),
+        print::dim(&summary(&started.planned))
+    ));
+    pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the sweep…"))?;
+    let view = pipeline::follow_sweep(&context.app, &run_id, &say_trial)?;
+    context.out.answer(&view, |view| {
+        if let Some(view) = view {
+            show(view);
+        }
+    })?;
+    view.map_or(Ok(ExitCode::SUCCESS), |view| ended(&view))
+}
+
+fn summary(planned: &PlannedSweep) -> String {
+    format!(
+        "{}, {} at a time; in each: {}",
+        print::counted(planned.trials.len() as u64, "trial"),
+        planned.at_once,
+        planned.stages.join(" → ")
+    )
+}
+
+fn say_plan(planned: &PlannedSweep) {
+    for (number, trial) in (1..).zip(&planned.trials) {
+        print::line(&format!("{number:>4}  {}", trial.join("  ")));
+    }
+    print::talk(&format!("{}.", summary(planned)));
+}
+
+fn say_trial(trial: &TrialRow, view: &SweepView) {
+    let (mark, color) = match trial.status {
+        Some(RunStatus::Finished) => ("✓", AnsiColor::Green),
+        Some(RunStatus::Failed | RunStatus::Killed) => ("✗", AnsiColor::Red),
+        Some(RunStatus::Running | RunStatus::Scheduled) => ("▸", AnsiColor::Cyan),
+        None => return,
+    };
+    let mut words = vec![format!("trial {}/{}", trial.number, view.trials.len())];
+    words.push(trial.set.join(" "));
+    words.extend(view.goal.as_ref().and_then(|goal| {
+        let value = trial.metrics.get(&goal.metric).copied()?;
+        Some(format!("{} {}", goal.metric, print::number(Some(value))))
+    }));
+    words.extend(took(trial));
+    words.extend(trial.failure.clone());
+    print::talk(&format!(
+        "{} {}",
+        print::paint(mark, color),
+        words.join("  ")
+    ));
+}
+
+fn took(trial: &TrialRow) -> Option<String> {
+    let (start, end) = (trial.start?, trial.end?);
+    Some(print::duration(end.millis_since(start)))
+}
+
+/// The trials side by side, the best first where there is a goal; then what to do with the best one.
+pub fn show(view: &SweepView) {
+    let metrics = metrics(view);
+    let keys: Vec<&str> = view.trials.first().map_or(Vec::new(), |trial| {
+        trial.set.iter().map(|text| parts(text).0).collect()
+    });
+    let mut headers = vec!["trial"];
+    headers.extend(&keys);
+    headers.extend(metrics.iter().map(String::as_str));
+    headers.extend(["state", "took", "run"]);
+    let rows: Vec<Vec<String>> = sorted(view)
+        .into_iter()
+        .map(|trial| {
+            let mut row = vec![trial.number.to_string()];
+            row.extend(trial.set.iter().map(|text| parts(text).1.to_owned()));
+            let value = |key: &String| print::number(trial.metrics.get(key).copied());
+            row.extend(metrics.iter().map(value));
+            row.push(trial.status.map_or("waits", runs::status_word).to_owned());
+            row.push(took(trial).unwrap_or_else(|| "–".to_owned()));
+            let run = trial.run_id.as_ref();
+            row.push(run.map_or("–".to_owned(), |run| print::short(run.as_str())));
+            row
+        })
+        .collect();
+    print::table(&headers, &rows);
+    if let Some(best) = best(view) {
+        let set = best.set.iter().map(|text| format!(" -S '{text}'"));
+        print::talk(&format!(
+            "The best is trial {}. Keep it: lapwing run{}",
+            best.number,
+            set.collect::<String>()
+        ));
+    } else if let Some(goal) = view
+        .goal
+        .as_ref()
+        .filter(|_| view.status == RunStatus::Finished)
+    {
+        print::talk(&format!("No trial has a metric `{}`.", goal.metric));
+    }
+}
+
+fn parts(text: &str) -> (&str, &str) {
+    text.split_once('=').unwrap_or((text, ""))
+}
+
+fn best(view: &SweepView) -> Option<&TrialRow> {
+    let number = view.best?;
+    view.trials.iter().find(|trial| trial.number == number)
+}
+
+/// The goal's metric, and some others that trials have.
+fn metrics(view: &SweepView) -> Vec<String> {
+    let goal = view.goal.iter().map(|goal| goal.metric.clone());
+    let mut shown: Vec<String> = goal.collect();
+    for key in view.trials.iter().flat_map(|trial| trial.metrics.keys()) {
+        if !shown.contains(key) && shown.len() < SHOWN_METRICS {
+            shown.push(key.clone());
+        }
+    }
+    shown
+}
+
+fn sorted(view: &SweepView) -> Vec<&TrialRow> {
+    let mut trials: Vec<&TrialRow> = view.trials.iter().collect();
+    let Some(goal) = &view.goal else {
+        return trials;
+    };
+    // What has no number comes last.
+    let worth = |trial: &TrialRow| {
+        let value = trial.metrics.get(&goal.metric).copied();
+        let value = value.filter(|value| value.is_finite());
+        match goal.better {
+            Better::Higher => value.map(|value| -value),
+            Better::Lower => value,
+        }
+        .unwrap_or(f64::INFINITY)
+    };
+    trials.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
+    trials
+}
+
+fn ended(view: &SweepView) -> Done {
+    let not = |trial: &&TrialRow| trial.status != Some(RunStatus::Finished);
+    let left = view.trials.iter().filter(not).count();
+    let again =
+        "the same `lapwing sweep` again runs what is missing: what was made comes from the cache";
+    match view.status {
+        RunStatus::Killed => Err(
+            Report::new(Code::Failed, "sweep.stopped", "the sweep was stopped").hint(again),
+        ),
+        RunStatus::Failed => Err(Report::new(
+            Code::Failed,
+            "sweep.failed",
+            view.failure.clone().unwrap_or_else(|| "the sweep failed".to_owned()),
+        )
+        .hint("`lapwing runs show RUN` names the jobs of a trial, `lapwing jobs logs JOB` what one printed")),
+        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled if left == 0 => {
+            Ok(ExitCode::SUCCESS)
+        }
+        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled => Err(Report::new(
+            Code::Failed,
+            "sweep.trials_failed",
+            format!("{left} of {} trials did not finish", view.trials.len()),
+        )
+        .hint(again)),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a sweep looks like now.
+
+use std::collections::BTreeMap;
+
+use lapwing_core::{Report, RunId};
+use lapwing_store::{pipeline_runs, sweeps};
+
+use super::{Asked, POLL, reconcile};
+use crate::App;
+use crate::error::Reported as _;
+use crate::pipeline::start::decode;
+use crate::pipeline::wire_status;
+use crate::wire::{Better, Goal, RunRef, RunStatus, SweepView, TrialRow};
+
+/// A sweep with its trials; nothing for a run that is none.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn get(app: &App, input: RunRef) -> Result<Option<SweepView>, Report> {
+    let found = sweeps::get(app.store(), &input.run_id).reported()?;
+    if let Some(sweep) = found.filter(|sweep| sweep.ended.is_none()) {
+        reconcile(app, Some(&sweep.project))?;
+    }
+    of(app, &input.run_id)
+}
+
+pub(super) fn of(app: &App, run_id: &RunId) -> Result<Option<SweepView>, Report> {
+    let Some(sweep) = sweeps::get(app.store(), run_id).reported()? else {
+        return Ok(None);
+    };
+    let asked: Asked = decode(&sweep.request)?;
+    let begun: BTreeMap<u32, RunId> = sweeps::trials(app.store(), run_id)
+        .reported()?
+        .into_iter()
+        .map(|trial| (trial.number, trial.run_id))
+        .collect();
+    let trials = (1..)
+        .zip(asked.points)
+        .map(|(number, set)| row(app, number, set, begun.get(&number)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let run = app.tracking().run(run_id).reported()?;
+    let best = asked
+        .input
+        .goal
+        .as_ref()
+        .and_then(|goal| best(goal, &trials));
+    Ok(Some(SweepView {
+        run_id: run_id.clone(),
+        project: sweep.project,
+        status: wire_status(run.status),
+        best,
+        goal: asked.input.goal,
+        at_once: asked.at_once,
+        on: asked.input.on,
+        trials,
+        failure: sweep.failure,
+    }))
+}
+
+fn row(
+    app: &App,
+    number: u32,
+    set: Vec<String>,
+    run_id: Option<&RunId>,
+) -> Result<TrialRow, Report> {
+    let Some(run_id) = run_id else {
+        return Ok(TrialRow {
+            number,
+            set,
+            run_id: None,
+            status: None,
+            start: None,
+            end: None,
+            metrics: BTreeMap::new(),
+            failure: None,
+        });
+    };
+    let run = app.tracking().run(run_id).reported()?;
+    let carried = pipeline_runs::get(app.store(), run_id).reported()?;
+    // A script may have ended its part of the run already.
+    let goes_on = carried.as_ref().is_some_and(|run| run.ended.is_none());
+    let values = run.metrics.iter();
+    Ok(TrialRow {
+        number,
+        set,
+        run_id: Some(run_id.clone()),
+        status: Some(if goes_on {
+            RunStatus::Running
+        } else {
+            wire_status(run.status)
+        }),
+        start: Some(run.start),
+        end: run.end.filter(|_| !goes_on),
+        metrics: values
+            .map(|(key, point)| (key.clone(), point.value))
+            .collect(),
+        failure: carried.and_then(|run| run.failure),
+    })
+}
+
+/// The finished trial whose metric is nearest to the goal; the first of equal ones. What is no number is no result.
+fn best(goal: &Goal, trials: &[TrialRow]) -> Option<u32> {
+    let finished = trials
+        .iter()
+        .filter(|trial| trial.status == Some(RunStatus::Finished));
+    let value = |trial: &TrialRow| {
+        let value = trial.metrics.get(&goal.metric).copied();
+        value.filter(|value| value.is_finite())
+    };
+    let mut best: Option<(u32, f64)> = None;
+    for trial in finished {
+        let Some(value) = value(trial) else { continue };
+        let is_better = best.is_none_or(|(_, known)| match goal.better {
+            Better::Higher => value > known,
+            Better::Lower => value < known,
+        });
+        if is_better {
+            best = Some((trial.number, value));
+        }
+    }
+    best.map(|(number, _)| number)
+}
+
+/// Tells of each trial that begins or ends, until the sweep has ended.
+///
+/// # Errors
+/// When there is no such sweep.
+pub fn follow(
+    app: &App,
+    run_id: &RunId,
+    tell: &dyn Fn(&TrialRow, &SweepView),
+) -> Result<Option<SweepView>, Report> {
+    let mut told: BTreeMap<u32, Option<RunStatus>> = BTreeMap::new();
+    loop {
+        // Before its trials are read: what ends meanwhile is told of.
+        let ended = sweeps::get(app.store(), run_id)
+            .reported()?
+            .is_none_or(|sweep| sweep.ended.is_some());
+        let view = get(
+            app,
+            RunRef {
+                run_id: run_id.clone(),
+            },
+        )?;
+        for trial in view.iter().flat_map(|view| &view.trials) {
+            if told.insert(trial.number, trial.status) != Some(trial.status)
+                && trial.status.is_some()
+                && let Some(view) = &view
+            {
+                tell(trial, view);
+            }
+        }
+        if ended {
+            return Ok(view);
+        }
+        std::thread::sleep(POLL);
+    }
+}

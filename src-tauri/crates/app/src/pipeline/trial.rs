@@ -1,0 +1,62 @@
+//! What a run does differently as a trial of a sweep.
+
+use std::time::Duration;
+
+use lapwing_core::Report;
+use lapwing_jobs::slurm::Member;
+use lapwing_pipeline::Stage;
+use lapwing_store::lock::{self, Lock};
+
+use super::request::Trial;
+use crate::App;
+use crate::error::Reported as _;
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// Whose turn it is to run a stage that all trials need.
+pub(super) enum Turn {
+    /// Ours, for as long as it is held; nobody waits for a stage that each trial runs itself.
+    Ours(Option<Lock>),
+    /// The run was stopped while it waited.
+    Stopped,
+}
+
+/// Of several trials one runs what all of them need. The others wait, and find it in the cache.
+pub(super) fn turn(
+    app: &App,
+    trial: Option<&Trial>,
+    stage: &Stage,
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<Turn, Report> {
+    let Some(trial) = trial.filter(|trial| !trial.feels(&stage.address)) else {
+        return Ok(Turn::Ours(None));
+    };
+    let name = format!("sweep-{}-{}", trial.sweep, plain(&stage.address));
+    loop {
+        if is_stopped() {
+            return Ok(Turn::Stopped);
+        }
+        if let Some(lock) = lock::try_acquire(app.workspace(), &name).reported()? {
+            return Ok(Turn::Ours(Some(lock)));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Its place in the array that a stage of all trials is in a Slurm cluster's queue.
+pub(super) fn member(trial: &Trial, stage: &Stage) -> Option<Member> {
+    let sweep: String = trial.sweep.to_string().chars().take(12).collect();
+    trial.feels(&stage.address).then(|| Member {
+        array: format!("{sweep}-{}", plain(&stage.address)),
+        index: trial.number,
+        size: trial.of,
+        at_once: trial.at_once,
+    })
+}
+
+/// Letters, digits and lines: part of a file's name anywhere.
+fn plain(address: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let letters = address.chars();
+    letters.map(|c| if is_plain(c) { c } else { '_' }).collect()
+}
