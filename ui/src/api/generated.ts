@@ -60,6 +60,9 @@ export type ArtifactRow = {
 	size: Count | null,
 };
 
+/**  Which end of a metric is the better one. */
+export type Better = "higher" | "lower";
+
 /**  What a transfer moves. */
 export type Cargo = "data" | 
 /**  A version of a model, with its run. */
@@ -430,6 +433,12 @@ export type GitPosition = {
 	behind: Count,
 };
 
+/**  What the trials of a sweep are compared by. */
+export type Goal = {
+	metric: string,
+	better: Better,
+};
+
 /**  A secret on its way in. It does not print itself. */
 export type Hidden = string;
 
@@ -687,6 +696,17 @@ export type PipelineView = {
 	error: Report | null,
 	/**  The run that is going on, if one is. */
 	current_run: RunId | null,
+	/**  The newest sweep that is going on, if one is. */
+	current_sweep: RunId | null,
+};
+
+/**  What a sweep would do. */
+export type PlannedSweep = {
+	/**  `key=value` texts of each trial. */
+	trials: string[][],
+	/**  The stages that are not the same in all trials; the others run once. */
+	stages: string[],
+	at_once: number,
 };
 
 export type Point = {
@@ -1126,6 +1146,24 @@ export type StartRun = {
 	set: string[],
 };
 
+export type StartSweep = {
+	project: string,
+	/**  Empty means the whole pipeline. */
+	stages: string[],
+	/**  `key=values`: `train.rate=0.1,0.2`, `train.depth=range(2, 9)`; with `random` also `train.rate=log_uniform(1e-4, 1e-1)`. */
+	values: string[],
+	/**  So many trials, drawn; without it every combination. */
+	random: number | null,
+	/**  The same one draws the same trials; 0 without it. */
+	seed: number | null,
+	/**  Trials that go on at once. Without it one here, and 16 where a queue or a cluster has the say. */
+	at_once: number | null,
+	target: Target,
+	/**  Remote that the stages run on, whatever they say themselves. */
+	on: string | null,
+	goal: Goal | null,
+};
+
 /**  Work that goes on as a job of its own; follow it with `jobs.log`. */
 export type Started = {
 	job: JobId,
@@ -1136,6 +1174,12 @@ export type StartedRun = {
 	run_id: RunId | null,
 	/**  The stages that will run, in order. */
 	stages: string[],
+};
+
+export type StartedSweep = {
+	/**  The run that the trials are children of. */
+	run_id: RunId,
+	planned: PlannedSweep,
 };
 
 /**  One station of the lap on the overview. */
@@ -1174,6 +1218,19 @@ export type Stays =
 "submodule" | 
 /**  Its name has a line break. */
 "name";
+
+export type SweepView = {
+	run_id: RunId,
+	project: string,
+	status: RunStatus,
+	goal: Goal | null,
+	at_once: number,
+	on: string | null,
+	trials: TrialRow[],
+	/**  Number of the trial that comes closest to the goal, of those that finished. */
+	best: number | null,
+	failure: string | null,
+};
 
 /**  What is synced: the project's experiment, or those that are named. */
 export type SyncRemote = {
@@ -1283,6 +1340,21 @@ export type TransfersOf = {
 	project: string | null,
 };
 
+export type TrialRow = {
+	/**  From 1. */
+	number: number,
+	/**  `key=value` texts. */
+	set: string[],
+	/**  `None` until it begins. */
+	run_id: RunId | null,
+	status: RunStatus | null,
+	start: Timestamp | null,
+	end: Timestamp | null,
+	metrics: { [key in string]: number | null },
+	/**  Why it failed. */
+	failure: string | null,
+};
+
 export type UploadFile = {
 	/**  Relative to the project, with slashes. */
 	path: string,
@@ -1379,6 +1451,9 @@ export type Commands = {
 	"pipeline.run": { input: StartRun; answer: StartedRun };
 	"pipeline.uploads": { input: UploadsOf; answer: UploadList };
 	"pipeline.stop": { input: RunRef; answer: Nothing };
+	"pipeline.plan_sweep": { input: StartSweep; answer: PlannedSweep };
+	"pipeline.sweep": { input: StartSweep; answer: StartedSweep };
+	"pipeline.get_sweep": { input: RunRef; answer: SweepView | null };
 	"pipeline.export": { input: ExportPipeline; answer: Exported };
 	"jobs.list": { input: ListJobs; answer: JobRow[] };
 	"jobs.get": { input: JobRef; answer: JobRow };
@@ -1466,6 +1541,9 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"pipeline.run": ["pipeline", "runs", "jobs"],
 	"pipeline.uploads": [],
 	"pipeline.stop": ["pipeline", "runs", "jobs"],
+	"pipeline.plan_sweep": [],
+	"pipeline.sweep": ["pipeline", "runs", "jobs"],
+	"pipeline.get_sweep": [],
 	"pipeline.export": [],
 	"jobs.list": [],
 	"jobs.get": [],
