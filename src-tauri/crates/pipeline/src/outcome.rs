@@ -116,7 +116,7 @@ pub fn commit(
 pub fn fingerprint(project: &Project, stage: &Stage) -> Result<String> {
     let files = Files::new(project);
     let now = inputs(&files, stage, &Expectations::new(), &mut |_| {})?;
-    Ok(run_cache::key(&now))
+    Ok(run_cache::fingerprint(&now))
 }
 
 /// A digest of what a pipeline is and reads now: its stages, their parameters, and the files that none of them makes. Paths in

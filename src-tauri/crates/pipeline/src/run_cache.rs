@@ -1,5 +1,6 @@
 //! DVC's run-cache: which outputs a command made from which inputs, so that an earlier run can be taken up again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -80,19 +81,29 @@ fn folder(runs: &Path, key: &str) -> PathBuf {
     runs.join(&key[..2]).join(key)
 }
 
+/// What the inputs of a run are, wholly: for us alone, where [`key`] is DVC's.
+pub(crate) fn fingerprint(lock: &StageLock) -> String {
+    let mut entry = lock.to_value();
+    let outs = lock.outs.iter().map(|out| Value::str(&out.path)).collect();
+    entry.set("outs", Value::List(outs));
+    hex_digest(&python::json_dumps(&entry))
+}
+
 /// Keeps a finished run; one that is already there stays as it is.
 pub(crate) fn save(runs: &Path, lock: &StageLock) -> Result<()> {
     let folder = folder(runs, &key(lock));
     let entry = lock.to_value();
-    let path = folder.join(digest(&entry));
+    let text = yaml::emit(&entry, 0);
+    let mut path = folder.join(digest(&entry));
+    if read(&path)?.is_some_and(|known| !same_inputs(&known, lock)) {
+        // DVC's name for it is taken by other parameters. It reads every file of the folder.
+        path = folder.join(hex_digest(&text));
+    }
     if path.exists() {
         return Ok(());
     }
     fs::create_dir_all(&folder)?;
-    Ok(lapwing_data::write_whole(
-        &path,
-        yaml::emit(&entry, 0).as_bytes(),
-    )?)
+    Ok(lapwing_data::write_whole(&path, text.as_bytes())?)
 }
 
 /// The newest run with the inputs of `lock` (its outputs matter by path only).
@@ -103,21 +114,44 @@ pub(crate) fn load(runs: &Path, lock: &StageLock) -> Result<Option<StageLock>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut newest: Option<(std::time::SystemTime, PathBuf)> = None;
+    let mut all: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let path = entry.path();
         // Names that are no ids are leftovers of an interrupted write.
-        let is_id = entry.file_name().len() == 64;
-        let modified = entry.metadata()?.modified()?;
-        if is_id && newest.as_ref().is_none_or(|(time, _)| modified > *time) {
-            newest = Some((modified, path));
+        if entry.file_name().len() == 64 {
+            all.push((entry.metadata()?.modified()?, entry.path()));
         }
     }
-    let Some((_, path)) = newest else {
-        return Ok(None);
+    all.sort();
+    for (_, path) in all.into_iter().rev() {
+        if let Some(record) = read(&path)?.filter(|record| same_inputs(record, lock)) {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// DVC's ids leave out whatever is called `size` or `nfiles`, parameters too, and DVC takes a run with other ones for this one.
+fn same_inputs(record: &StageLock, lock: &StageLock) -> bool {
+    sorted(record) == sorted(lock)
+}
+
+fn sorted(lock: &StageLock) -> BTreeMap<(&str, &str), &Value> {
+    let files = lock.params.iter();
+    files
+        .flat_map(|(file, values)| {
+            let named = values.iter();
+            named.map(move |(name, value)| ((file.as_str(), name.as_str()), value))
+        })
+        .collect()
+}
+
+fn read(path: &Path) -> Result<Option<StageLock>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
-    let text = fs::read_to_string(&path)?;
     match yaml::parse(&text) {
         Ok(node) => Ok(Some(StageLock::from_value(&node.to_value()))),
         Err(error) => {

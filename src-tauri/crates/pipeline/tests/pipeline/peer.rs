@@ -173,6 +173,40 @@ fn the_run_cache_is_the_same_to_the_byte() {
     assert_eq!(runs(&ours), runs(&theirs));
 }
 
+#[test]
+fn a_parameter_called_size_counts_though_dvc_overlooks_it() {
+    let stage =
+        "stages:\n  a: {cmd: cp params.yaml out, deps: [in], params: [size], outs: [out]}\n";
+    let files = [
+        ("in", "x\n"),
+        ("params.yaml", "size: 1\n"),
+        ("dvc.yaml", stage),
+    ];
+    let ours = Sandbox::with(&files);
+    let theirs = Sandbox::with(&files);
+    ours.run();
+    theirs.dvc(&["repro", "-q"]);
+    for sandbox in [&ours, &theirs] {
+        sandbox.write("params.yaml", "size: 2\n");
+    }
+    theirs.dvc(&["repro", "-q"]);
+    assert_eq!(
+        theirs.read("out"),
+        "size: 1\n",
+        "when this fails, DVC has mended it"
+    );
+    assert_eq!(ours.run(), [("a".to_owned(), Action::Run)]);
+    assert_eq!(ours.read("out"), "size: 2\n");
+    for size in [1, 2] {
+        let text = format!("size: {size}\n");
+        ours.write("params.yaml", &text);
+        ours.run();
+        assert_eq!(ours.read("out"), text);
+    }
+    assert_eq!(ours.dvc_status(), json!({}));
+    assert_eq!(runs(&ours).len(), 2, "both are kept");
+}
+
 /// Takes away all that a run left except the cache.
 fn forget(sandbox: &Sandbox) {
     for path in [
