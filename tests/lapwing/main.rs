@@ -36,6 +36,8 @@ mod remotes;
 mod slurmd;
 mod storage;
 mod storage_breaks;
+#[cfg(target_os = "linux")]
+mod sweeps;
 mod the_loop;
 #[cfg(all(unix, feature = "desktop"))]
 mod window;

@@ -324,6 +324,11 @@ impl<'a> Sweep<'a> {
             State::Waits | State::Ended(..) => None,
         });
         let running: Vec<RunId> = running.collect();
+        if running.is_empty() {
+            return Ok(());
+        }
+        // One by one, each that ends would let another one begin.
+        self.disband_or_say();
         let app = self.app;
         std::thread::scope(|scope| {
             let stops: Vec<_> = running
@@ -339,13 +344,15 @@ impl<'a> Sweep<'a> {
 
     /// Folders, and tasks of arrays that no trial came for. What cannot be removed stays, and does no harm.
     fn tidy(&self) {
-        if let Err(report) = self.disband() {
-            say(&format!(
-                "tasks may be left in the queue: {}",
-                report.message
-            ));
-        }
+        self.disband_or_say();
         self.remove(&folder(&self.home, &self.id));
+    }
+
+    fn disband_or_say(&self) {
+        if let Err(report) = self.disband() {
+            let why = report.message;
+            say(&format!("tasks may be left in the queue: {why}"));
+        }
     }
 
     fn disband(&self) -> Result<(), Report> {

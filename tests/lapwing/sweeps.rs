@@ -1,0 +1,355 @@
+//! Sweeps as a person runs them: here, in a Slurm queue, stopped half-way, and with a process that dies.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::elsewhere::Machine;
+use crate::place::{Place, peer, told, until};
+use crate::slurmd::Slurm;
+
+/// What the two stages do, each leaving a mark outside of the project: `clean` the same in all trials, `train` by two parameters. A
+/// trial whose `hold` file is there waits for it to go.
+struct Bench {
+    place: Place,
+    folder: PathBuf,
+}
+
+const TRAIN: &str = r#"set -e
+value() { sed -n "s/^ *$1: //p" params.yaml; }
+echo "$(value size) $(value kind) ${SLURM_ARRAY_TASK_ID:-alone}" >>"$1/train"
+while [ -e "$1/hold" ]; do sleep 0.05; done
+if [ "$(value size)" = 13 ]; then echo "thirteen cannot be"; exit 1; fi
+cat clean >model
+echo "{\"score\": $(($(value size) * 10 + $(value kind | wc -c)))}" >metrics.json
+"#;
+
+impl Bench {
+    fn new() -> Self {
+        let place = Place::new();
+        let folder = place.path("swept");
+        let marks = place.path("marks");
+        for folder in [&folder, &marks] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write("raw.csv", "a\n1\n");
+        write("train.sh", TRAIN);
+        write(
+            "params.yaml",
+            "# of the training\ntrain:\n  size: 1\n  kind: x\n",
+        );
+        let marks = marks.display();
+        write(
+            "dvc.yaml",
+            &format!(
+                "stages:\n  clean:\n    cmd: echo cleaned >> '{marks}/clean' && cp raw.csv clean\n    deps: [raw.csv]\n    outs: [clean]\n  \
+                 train:\n    cmd: sh train.sh '{marks}'\n    deps: [clean, train.sh]\n    params: [train]\n    outs: [model]\n    \
+                 metrics: [metrics.json: {{cache: false}}]\n"
+            ),
+        );
+        place.text(&folder, &["init"]);
+        place.text(&folder, &["data", "add", "raw.csv", "-m", "Rows"]);
+        Self { place, folder }
+    }
+
+    /// One mark a line, sorted.
+    fn marks(&self, stage: &str) -> Vec<String> {
+        let text =
+            std::fs::read_to_string(self.place.path("marks").join(stage)).unwrap_or_default();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    fn hold(&self) -> PathBuf {
+        let file = self.place.path("marks").join("hold");
+        std::fs::write(&file, "").unwrap();
+        file
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(&self.folder);
+        self.place.environment(&mut command);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn sweep(&self, more: &[&str]) -> Value {
+        let mut arguments = vec!["sweep", "-S", "train.size=1,2", "-S", "train.kind=x,yy"];
+        arguments.extend(["--max", "score"]);
+        arguments.extend(more);
+        self.place.json(&self.folder, &arguments)
+    }
+
+    fn begin(&self, more: &[&str]) -> String {
+        let mut arguments = vec!["--detach"];
+        arguments.extend(more);
+        self.sweep(&arguments)["run_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn show(&self, run: &str) -> Value {
+        self.place.json(&self.folder, &["runs", "show", run])
+    }
+
+    fn is_tidy(&self) {
+        let left = std::fs::read_dir(self.folder.join(".dvc/tmp/lapwing/sweeps")).unwrap();
+        assert_eq!(left.count(), 0, "no folder of a trial is left");
+    }
+}
+
+fn column(sweep: &Value, key: &str) -> Vec<Value> {
+    let trials = sweep["trials"].as_array().unwrap();
+    trials.iter().map(|trial| trial[key].clone()).collect()
+}
+
+#[test]
+fn a_sweep_tries_each_combination_and_leaves_the_project_as_it_is() {
+    let bench = Bench::new();
+    let before = bench.git(&["status", "--porcelain"]);
+    let sweep = bench.sweep(&["--at-once", "3"]);
+    assert_eq!(sweep["status"], "FINISHED", "{sweep}");
+    let scores = column(&sweep, "metrics");
+    let scores: Vec<f64> = scores
+        .iter()
+        .map(|all| all["score"].as_f64().unwrap())
+        .collect();
+    assert_eq!(scores, [12.0, 13.0, 22.0, 23.0]);
+    assert_eq!(sweep["best"], 4);
+    assert_eq!(
+        bench.marks("clean"),
+        ["cleaned"],
+        "what all trials need runs once"
+    );
+    assert_eq!(
+        bench.marks("train"),
+        ["1 x alone", "1 yy alone", "2 x alone", "2 yy alone"]
+    );
+    assert_eq!(bench.git(&["status", "--porcelain"]), before);
+    assert!(!bench.folder.join("model").exists() && !bench.folder.join("dvc.lock").exists());
+    bench.is_tidy();
+
+    let child = sweep["trials"][3]["run_id"].as_str().unwrap();
+    let run = bench.show(child);
+    assert_eq!(run["tags"]["mlflow.parentRunId"], sweep["run_id"], "{run}");
+    assert_eq!(
+        run["tags"]["lapwing.project"],
+        bench.folder.display().to_string()
+    );
+    assert_eq!(run["row"]["params"]["train.size"], "2", "{run}");
+    assert_eq!(
+        run["row"]["commit"],
+        bench.git(&["rev-parse", "--short=7", "HEAD"]).trim()
+    );
+    let parent = bench.show(sweep["run_id"].as_str().unwrap());
+    assert_eq!(parent["row"]["metrics"]["score"], 23.0);
+    assert_eq!(parent["sweep"]["best"], 4);
+
+    let kept = ["run", "-S", "train.size=2", "-S", "train.kind=yy"];
+    let kept = bench.place.json(&bench.folder, &kept);
+    assert_eq!(kept["row"]["metrics"]["score"], 23.0, "{kept}");
+    assert_eq!(
+        bench.marks("train").len(),
+        4,
+        "what the trial made comes from the cache"
+    );
+    let dvc = Command::new(peer("dvc"))
+        .args(["status", "--quiet"])
+        .current_dir(&bench.folder)
+        .output()
+        .unwrap();
+    assert!(dvc.status.success(), "dvc calls it clean: {}", told(&dvc));
+}
+
+#[test]
+fn a_sweep_says_what_it_would_do_and_refuses_what_is_none() {
+    let bench = Bench::new();
+    let plan = bench.sweep(&["--dry-run"]);
+    assert_eq!(plan["trials"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        plan["stages"],
+        serde_json::json!(["train"]),
+        "`clean` is the same in all"
+    );
+    let said = |values: &str| {
+        let output = bench.place.run(&bench.folder, &["sweep", "-S", values]);
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let near = said("train.sice=1,2");
+    assert!(near.contains("did you mean 'train.size'"), "{near}");
+    assert!(said("+other=1,2").contains("no stage that would run reads `+other`"));
+    assert!(said("train.size=uniform(1, 2)").contains("--random"));
+    assert!(!bench.folder.join(".dvc/tmp/lapwing/sweeps").exists());
+    let runs = bench.place.json(&bench.folder, &["runs", "list"]);
+    assert_eq!(runs["rows"], serde_json::json!([]), "nothing was recorded");
+}
+
+#[test]
+fn a_trial_that_fails_is_one_of_many_and_the_same_sweep_again_runs_what_is_missing() {
+    let bench = Bench::new();
+    let sweep = ["sweep", "-S", "train.size=13,2", "--min", "score", "--json"];
+    let output = bench.place.run(&bench.folder, &sweep);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        printed.contains("stage `train` failed: exit code 1"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("1 of 2 trials did not finish"),
+        "{printed}"
+    );
+    assert_eq!(bench.marks("train").len(), 2);
+    let script = TRAIN.replace("exit 1", "true");
+    std::fs::write(bench.folder.join("train.sh"), script).unwrap();
+    let again = bench.place.json(&bench.folder, &sweep[..5]);
+    assert_eq!(again["best"], 2, "{again}");
+    std::fs::write(bench.folder.join("train.sh"), TRAIN).unwrap();
+    bench.place.run(&bench.folder, &sweep);
+    assert_eq!(
+        bench.marks("train").len(),
+        5,
+        "only the trial that had failed ran again"
+    );
+    bench.is_tidy();
+}
+
+#[test]
+fn what_every_trial_needs_and_fails_ends_the_sweep() {
+    let bench = Bench::new();
+    let file = bench.folder.join("dvc.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("cp raw.csv clean", "false")).unwrap();
+    let output = bench
+        .place
+        .run(&bench.folder, &["sweep", "-S", "train.size=1,2,3"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("stage `clean` failed, and every trial needs it"),
+        "{said}"
+    );
+    assert_eq!(bench.marks("clean").len(), 1, "the others did not try");
+    bench.is_tidy();
+}
+
+#[test]
+fn a_sweep_that_is_stopped_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let hold = bench.hold();
+    let run = bench.begin(&["--at-once", "2"]);
+    until("two trials", || bench.marks("train").len() == 2);
+    bench.place.text(&bench.folder, &["runs", "stop", &run]);
+    std::fs::remove_file(hold).unwrap();
+    let shown = bench.show(&run);
+    assert_eq!(shown["row"]["status"], "KILLED", "{shown}");
+    let states = column(&shown["sweep"], "status");
+    assert_eq!(
+        states,
+        ["KILLED".into(), "KILLED".into(), Value::Null, Value::Null]
+    );
+    let jobs = bench.place.json(&bench.folder, &["jobs", "list"]);
+    let goes_on = |job: &&Value| job["ended"].is_null();
+    assert_eq!(
+        jobs.as_array().unwrap().iter().filter(goes_on).count(),
+        0,
+        "{jobs}"
+    );
+    bench.is_tidy();
+}
+
+#[test]
+fn a_sweep_whose_process_was_killed_goes_on_and_runs_nothing_twice() {
+    let bench = Bench::new();
+    let hold = bench.hold();
+    let run = bench.begin(&[]);
+    until("the first trial", || bench.marks("train").len() == 1);
+    let killed = Command::new("pkill")
+        .args(["-KILL", "-f", &format!("__sweep {run}")])
+        .status()
+        .unwrap();
+    assert!(killed.success(), "it ran");
+    // The project may be worked on meanwhile: the sweep has its own copy.
+    std::fs::write(bench.folder.join("train.sh"), "exit 1").unwrap();
+    std::fs::remove_file(hold).unwrap();
+    until("the end", || bench.show(&run)["row"]["status"] != "RUNNING");
+    let shown = bench.show(&run);
+    assert_eq!(shown["row"]["status"], "FINISHED", "{shown}");
+    assert_eq!(
+        bench.marks("train"),
+        ["1 x alone", "1 yy alone", "2 x alone", "2 yy alone"]
+    );
+    bench.is_tidy();
+}
+
+#[test]
+fn a_sweep_in_a_slurm_queue_is_an_array() {
+    let Some(slurm) = Slurm::start() else { return };
+    let bench = Bench::new();
+    let environment = format!("SetEnv SLURM_CONF={}\n", slurm.conf().display());
+    let machine = Machine::start_with(&bench.place, &environment);
+    machine.add(
+        &bench.place,
+        "hpc",
+        "slurm://box",
+        &["-o", "memory_mib=100", "-o", "cpus=1"],
+    );
+    // One of the four is known: its task is held for nobody, and ended with the sweep.
+    bench.place.json(&bench.folder, &["run"]);
+    let sweep = bench.sweep(&["--on", "hpc"]);
+    assert_eq!(sweep["status"], "FINISHED", "{sweep}");
+    assert_eq!(sweep["best"], 4);
+    assert_eq!(
+        bench.marks("train"),
+        ["1 x alone", "1 yy 2", "2 x 3", "2 yy 4"],
+        "each trial is the task of its number"
+    );
+    let queue = || slurm.ask("squeue", &["-h"]);
+    until("an empty queue", || queue().is_empty());
+    let done = slurm.ask("squeue", &["-h", "-t", "all", "-o", "%F %K %T"]);
+    let arrays: std::collections::BTreeSet<&str> = done
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(arrays.len(), 1, "one array: {done}");
+    let there = std::fs::read_dir(machine.folder.join("there/arrays")).unwrap();
+    assert_eq!(there.count(), 0, "nothing of it is left there");
+    bench.is_tidy();
+}
+
+#[test]
+fn a_sweep_in_a_queue_that_is_stopped_ends_its_tasks() {
+    let Some(slurm) = Slurm::start() else { return };
+    let bench = Bench::new();
+    let environment = format!("SetEnv SLURM_CONF={}\n", slurm.conf().display());
+    let machine = Machine::start_with(&bench.place, &environment);
+    machine.add(
+        &bench.place,
+        "hpc",
+        "slurm://box",
+        &["-o", "memory_mib=100", "-o", "cpus=2"],
+    );
+    let _hold = bench.hold();
+    let run = bench.begin(&["--on", "hpc"]);
+    until("one that runs", || bench.marks("train").len() == 1);
+    let waits = || {
+        let jobs = bench.place.json(&bench.folder, &["jobs", "list"]);
+        let whys = jobs
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|job| job["why"].as_str());
+        whys.filter(|why| why.contains("in Slurm's queue")).count()
+    };
+    until("three that wait", || waits() == 3);
+    bench.place.text(&bench.folder, &["runs", "stop", &run]);
+    until("an empty queue", || slurm.ask("squeue", &["-h"]).is_empty());
+    assert_eq!(bench.marks("train").len(), 1, "the others never began");
+    bench.is_tidy();
+}
