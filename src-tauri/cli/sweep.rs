@@ -83,7 +83,7 @@ fn say_trial(trial: &TrialRow, view: &SweepView) {
     };
     let mut words = vec![format!("trial {}/{}", trial.number, view.trials.len())];
     words.push(trial.set.join(" "));
-    words.extend(view.goal.as_ref().and_then(|goal| {
+    words.extend(view.asked.goal.as_ref().and_then(|goal| {
         let value = trial.metrics.get(&goal.metric).copied()?;
         Some(format!("{} {}", goal.metric, print::number(Some(value))))
     }));
@@ -134,6 +134,7 @@ pub fn show(view: &SweepView) {
             set.collect::<String>()
         ));
     } else if let Some(goal) = view
+        .asked
         .goal
         .as_ref()
         .filter(|_| view.status == RunStatus::Finished)
@@ -153,7 +154,7 @@ fn best(view: &SweepView) -> Option<&TrialRow> {
 
 /// The goal's metric, and some others that trials have.
 fn metrics(view: &SweepView) -> Vec<String> {
-    let goal = view.goal.iter().map(|goal| goal.metric.clone());
+    let goal = view.asked.goal.iter().map(|goal| goal.metric.clone());
     let mut shown: Vec<String> = goal.collect();
     for key in view.trials.iter().flat_map(|trial| trial.metrics.keys()) {
         if !shown.contains(key) && shown.len() < SHOWN_METRICS {
@@ -165,7 +166,7 @@ fn metrics(view: &SweepView) -> Vec<String> {
 
 fn sorted(view: &SweepView) -> Vec<&TrialRow> {
     let mut trials: Vec<&TrialRow> = view.trials.iter().collect();
-    let Some(goal) = &view.goal else {
+    let Some(goal) = &view.asked.goal else {
         return trials;
     };
     // What has no number comes last.

@@ -1061,6 +1061,8 @@ export type RunRow = {
 	params: { [key in string]: string },
 	/**  `name v3` for each registered version made from this run. */
 	models: string[],
+	/**  The run that this one belongs to: a trial's sweep. */
+	parent: RunId | null,
 };
 
 export type RunStatus = "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
@@ -1221,11 +1223,9 @@ export type Stays =
 
 export type SweepView = {
 	run_id: RunId,
-	project: string,
+	asked: StartSweep,
 	status: RunStatus,
-	goal: Goal | null,
 	at_once: number,
-	on: string | null,
 	trials: TrialRow[],
 	/**  Number of the trial that comes closest to the goal, of those that finished. */
 	best: number | null,

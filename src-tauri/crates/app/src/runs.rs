@@ -172,6 +172,11 @@ fn row(run: &Run, models: &BTreeMap<String, Vec<String>>, active: &BTreeSet<RunI
             .collect(),
         params: run.params.clone(),
         models: models.get(run.id.as_str()).cloned().unwrap_or_default(),
+        // Some clients write other things there.
+        parent: run
+            .tags
+            .get("mlflow.parentRunId")
+            .and_then(|parent| parent.parse().ok()),
     }
 }
 

@@ -183,7 +183,7 @@ impl Error {
                 Some("write it as `train.lr=0.02` or `file.yaml:train.lr=0.02`".to_owned())
             }
             Self::BadSweep { .. } => Some(
-                "write it as `train.lr=0.1,0.2`, `train.depth=range(2, 9)` or, with --random, `train.lr=log_uniform(1e-4, 1e-1)`"
+                "write it as `train.lr=0.1,0.2`, `train.depth=range(2, 9)` or, at random (--random TRIALS), `train.lr=log_uniform(1e-4, 1e-1)`"
                     .to_owned(),
             ),
             Self::DuplicateOutput { .. } | Self::OverlappingOutputs { .. } => {

@@ -86,13 +86,13 @@ impl Space {
             let Values::Listed(values) = &axis.values else {
                 return Err(bad(
                     &axis.name,
-                    "has endlessly many values: say how many trials with --random",
+                    "has endlessly many values: try some of them at random",
                 ));
             };
             if points.len() * values.len() > MAX_TRIALS {
                 return Err(bad(
                     &axis.name,
-                    "makes more than 1000 combinations: say how many of them with --random",
+                    "makes more than 1000 combinations: try some of them at random",
                 ));
             }
             let with = |point: &Point, value: &String| {

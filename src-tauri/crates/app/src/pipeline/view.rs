@@ -112,15 +112,20 @@ fn params(
     project: &lapwing_data::Project,
     stage: &lapwing_pipeline::Stage,
 ) -> Result<Vec<String>, Report> {
-    let files = lapwing_pipeline::params(project.root(), stage).reported()?;
-    Ok(files
-        .iter()
-        .flat_map(|file| {
-            file.values
-                .iter()
-                .map(|(key, value)| format!("{key} = {}", value.display()))
-        })
-        .collect())
+    let values = lapwing_pipeline::params(project.root(), stage).reported()?;
+    let mut lines = Vec::new();
+    for (file, values) in stage.params.iter().zip(values) {
+        // As `-S` takes it.
+        let place = match file.path.as_str() {
+            "params.yaml" => String::new(),
+            path => format!("{path}:"),
+        };
+        let line = |(key, value): &(String, lapwing_pipeline::Value)| {
+            format!("{place}{key} = {}", value.display())
+        };
+        lines.extend(values.values.iter().map(line));
+    }
+    Ok(lines)
 }
 
 /// What the plan says, and over it what the run that goes on does.

@@ -57,6 +57,8 @@ pub struct RunRow {
     pub params: BTreeMap<String, String>,
     /// `name v3` for each registered version made from this run.
     pub models: Vec<String>,
+    /// The run that this one belongs to: a trial's sweep.
+    pub parent: Option<RunId>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]

@@ -79,11 +79,9 @@ pub struct TrialRow {
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
 pub struct SweepView {
     pub run_id: RunId,
-    pub project: String,
+    pub asked: StartSweep,
     pub status: RunStatus,
-    pub goal: Option<Goal>,
     pub at_once: u32,
-    pub on: Option<String>,
     pub trials: Vec<TrialRow>,
     /// Number of the trial that comes closest to the goal, of those that finished.
     pub best: Option<u32>,

@@ -116,11 +116,11 @@ fn what_cannot_be_swept_is_said() {
     );
     assert_eq!(
         said(&["lr=uniform(0, 1)"]),
-        "`lr` has endlessly many values: say how many trials with --random"
+        "`lr` has endlessly many values: try some of them at random"
     );
     assert_eq!(
         said(&["a=range(0, 100)", "b=range(0, 100)"]),
-        "`b` makes more than 1000 combinations: say how many of them with --random"
+        "`b` makes more than 1000 combinations: try some of them at random"
     );
     assert_eq!(
         said(&["lr=1,2", "lr=3"]),

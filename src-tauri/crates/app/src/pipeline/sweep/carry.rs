@@ -389,7 +389,7 @@ impl<'a> Sweep<'a> {
         let best = view
             .best
             .and_then(|number| view.trials.get(number as usize - 1));
-        let (Some(goal), Some(best)) = (&view.goal, best) else {
+        let (Some(goal), Some(best)) = (&view.asked.goal, best) else {
             return Ok(());
         };
         let value = best.metrics.get(&goal.metric).copied();

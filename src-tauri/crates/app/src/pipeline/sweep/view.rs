@@ -46,12 +46,10 @@ pub(super) fn of(app: &App, run_id: &RunId) -> Result<Option<SweepView>, Report>
         .and_then(|goal| best(goal, &trials));
     Ok(Some(SweepView {
         run_id: run_id.clone(),
-        project: sweep.project,
+        asked: asked.input,
         status: wire_status(run.status),
         best,
-        goal: asked.input.goal,
         at_once: asked.at_once,
-        on: asked.input.on,
         trials,
         failure: sweep.failure,
     }))
