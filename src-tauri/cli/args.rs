@@ -252,7 +252,7 @@ pub struct Sweep {
     /// Compare by this metric; less is better.
     #[arg(long, value_name = "METRIC")]
     pub min: Option<String>,
-    /// Trials that go on at once: one here, 16 elsewhere without it.
+    /// Trials that go on at once: without it one, or 16 where a queue or a cluster says when each begins.
     #[arg(long, value_name = "TRIALS")]
     pub at_once: Option<u32>,
     /// Where the commands run.

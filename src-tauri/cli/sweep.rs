@@ -127,11 +127,12 @@ pub fn show(view: &SweepView) {
         .collect();
     print::table(&headers, &rows);
     if let Some(best) = best(view) {
-        let set = best.set.iter().map(|text| format!(" -S '{text}'"));
+        let stages = view.asked.stages.iter().map(|stage| format!(" {stage}"));
+        let set = best.set.iter().map(|text| format!(" -S {}", quoted(text)));
         print::talk(&format!(
             "The best is trial {}. Keep it: lapwing run{}",
             best.number,
-            set.collect::<String>()
+            stages.chain(set).collect::<String>()
         ));
     } else if let Some(goal) = view
         .asked
@@ -141,6 +142,11 @@ pub fn show(view: &SweepView) {
     {
         print::talk(&format!("No trial has a metric `{}`.", goal.metric));
     }
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn parts(text: &str) -> (&str, &str) {

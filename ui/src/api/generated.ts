@@ -1158,7 +1158,7 @@ export type StartSweep = {
 	random: number | null,
 	/**  The same one draws the same trials; 0 without it. */
 	seed: number | null,
-	/**  Trials that go on at once. Without it one here, and 16 where a queue or a cluster has the say. */
+	/**  Trials that go on at once. Without it one, or 16 where a queue or a cluster says when each begins. */
 	at_once: number | null,
 	target: Target,
 	/**  Remote that the stages run on, whatever they say themselves. */

@@ -90,6 +90,14 @@ impl Elsewhere {
         }
     }
 
+    /// True where a queue or a cluster says when a job begins; else all that is asked for begins at once.
+    pub fn has_queue(&self) -> bool {
+        match self.machine {
+            Machine::Slurm(_) | Machine::Kubernetes(_) | Machine::Ray(_) => true,
+            Machine::Ssh(_) | Machine::Docker(_) => false,
+        }
+    }
+
     /// True where a container runs, which needs an image.
     pub fn needs_image(&self) -> bool {
         matches!(self.machine, Machine::Docker(_))

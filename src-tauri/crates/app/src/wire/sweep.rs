@@ -35,7 +35,7 @@ pub struct StartSweep {
     pub random: Option<u32>,
     /// The same one draws the same trials; 0 without it.
     pub seed: Option<u32>,
-    /// Trials that go on at once. Without it one here, and 16 where a queue or a cluster has the say.
+    /// Trials that go on at once. Without it one, or 16 where a queue or a cluster says when each begins.
     pub at_once: Option<u32>,
     pub target: Target,
     /// Remote that the stages run on, whatever they say themselves.

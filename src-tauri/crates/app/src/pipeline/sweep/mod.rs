@@ -29,7 +29,7 @@ use crate::wire::{PlannedSweep, StartRun, StartSweep, StartedSweep, Target};
 use crate::{App, projects};
 
 /// Trials at once where a queue has the say: each is a process here that waits for it.
-const ELSEWHERE_AT_ONCE: u32 = 16;
+const QUEUED_AT_ONCE: u32 = 16;
 const MAX_AT_ONCE: u32 = 64;
 /// One whose process dies of what it finds is not started for ever.
 const MAX_STARTS: usize = 50;
@@ -77,9 +77,9 @@ impl Asked {
 ///
 /// # Errors
 /// When the values cannot be read, no stage feels them, or the pipeline is not valid with them.
-pub fn plan(_app: &App, input: StartSweep) -> Result<PlannedSweep, Report> {
+pub fn plan(app: &App, input: StartSweep) -> Result<PlannedSweep, Report> {
     let project = projects::project(&input.project)?;
-    Ok(asked(&project, input)?.planned())
+    Ok(asked(app, &project, input)?.planned())
 }
 
 /// Starts a sweep, in a process of its own.
@@ -93,7 +93,7 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
         project: project.root().display().to_string(),
         ..input
     };
-    let asked = asked(&project, input)?;
+    let asked = asked(app, &project, input)?;
     check(app, &project, &asked)?;
     let run = asked.run(asked.input.project.clone());
     let mut tags = origin(&project, &run)?;
@@ -146,7 +146,7 @@ fn folder(project: &Project, run_id: &RunId) -> PathBuf {
     sweeps.join(run_id.as_str())
 }
 
-fn asked(project: &Project, input: StartSweep) -> Result<Asked, Report> {
+fn asked(app: &App, project: &Project, input: StartSweep) -> Result<Asked, Report> {
     let space = Space::parse(&input.values).reported()?;
     let points = match input.random {
         Some(count) => {
@@ -176,7 +176,7 @@ fn asked(project: &Project, input: StartSweep) -> Result<Asked, Report> {
         .reported()?;
     let machines = machines(&input, &stages);
     Ok(Asked {
-        at_once: at_once(&input, points.len(), machines.is_empty())?,
+        at_once: at_once(&input, points.len(), is_queued(app, project, &machines)?)?,
         inputs: inputs(project, &pipeline, &stages),
         points,
         felt,
@@ -206,8 +206,18 @@ fn unfelt(space: &Space) -> Report {
     )
 }
 
-fn at_once(input: &StartSweep, trials: usize, is_here: bool) -> Result<u32, Report> {
-    let most = if is_here { 1 } else { ELSEWHERE_AT_ONCE };
+/// Whether every machine that stages run on says itself when a job begins.
+fn is_queued(app: &App, project: &Project, machines: &[String]) -> Result<bool, Report> {
+    for name in machines {
+        if !elsewhere::Elsewhere::named(app, project, name)?.has_queue() {
+            return Ok(false);
+        }
+    }
+    Ok(!machines.is_empty())
+}
+
+fn at_once(input: &StartSweep, trials: usize, is_queued: bool) -> Result<u32, Report> {
+    let most = if is_queued { QUEUED_AT_ONCE } else { 1 };
     let wanted = input.at_once.unwrap_or(most);
     if !(1..=MAX_AT_ONCE).contains(&wanted) {
         return Err(Report::new(
