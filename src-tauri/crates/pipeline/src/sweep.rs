@@ -234,7 +234,8 @@ fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
 /// As Python's: without its end.
 fn range(text: &str, from: f64, to: f64, step: f64) -> Result<Values> {
     let count = ((to - from) / step).ceil();
-    if !(count >= 1.0) {
+    // Of a step of nothing there are endlessly many, or none.
+    if count.is_nan() || count < 1.0 {
         return Err(bad(text, "has no value in it"));
     }
     if count > MAX_VALUES as f64 {
