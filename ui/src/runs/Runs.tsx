@@ -12,11 +12,10 @@ import { useProject, useStored } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
 import { Button, Page, State, Tag, Time, useNow } from "../shared/ui";
 import { RUN } from "../shared/words";
-import { type Keys, listInput, parseSorting, printSorting, runTime, shownKeys } from "./runs";
+import { type Keys, listInput, MOST_COMPARED, parseSorting, printSorting, runTime, shownKeys } from "./runs";
 import "./runs.css";
 
 const LIVE_MS = 2500;
-const MOST_COMPARED = 12;
 
 function columnsFor(keys: Keys, now: number): Column<RunRow>[] {
   return [

@@ -3,6 +3,7 @@ import type { Comparison, ListRuns, RunRow } from "../api/generated";
 import type { Sorting } from "../shared/Table";
 
 const PAGE = 200;
+export const MOST_COMPARED = 12;
 
 /** How the tracking server is asked to order what a column shows. */
 export function orderBy(sorting: Sorting | null): string[] {
