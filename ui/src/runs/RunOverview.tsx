@@ -3,6 +3,7 @@ import { duration, figure, NONE } from "../shared/format";
 import { pathTo } from "../shared/place";
 import { Button, Facts, Id, Section, State, Time, To, useNow } from "../shared/ui";
 import { JOB } from "../shared/words";
+import { NestedRuns } from "./NestedRuns";
 import { runTime } from "./runs";
 
 /** What is true of every run, also of a sweep. */
@@ -99,6 +100,7 @@ export function RunOverview({
             </p>
           ) : null}
         </Section>
+        <NestedRuns parent={row.run_id} />
         <Section title="Stages">
           {detail.jobs.length === 0 ? <p className="faint">Logged from outside the pipeline</p> : null}
           <ul className="rows">
