@@ -2,6 +2,7 @@ import { useState } from "react";
 import type { StageRow, StartRun, Status } from "../api/generated";
 import { Dialog } from "../shared/Dialog";
 import { Button, Field } from "../shared/ui";
+import { StageChoices } from "./StageChoices";
 import { type Place, Where } from "./Where";
 
 /** One `key=value` a line; what is not one is named. */
@@ -33,11 +34,6 @@ export function RunWith({
   const [place, setPlace] = useState<Place>({ target: "process", on: null });
   const [settings, setSettings] = useState("");
   const { set, wrong } = parseSettings(settings);
-  const toggle = (name: string) => {
-    const next = new Set(chosen);
-    if (!next.delete(name)) next.add(name);
-    setChosen(next);
-  };
   const known = stages.flatMap(({ params }) => params.map((line) => line.replace(" = ", "=")));
   return (
     <Dialog
@@ -60,18 +56,7 @@ export function RunWith({
         </>
       }
     >
-      <fieldset className="plain-set">
-        <legend>Stages</legend>
-        <p className="faint">None chosen means the whole pipeline. What a stage needs runs too.</p>
-        <div className="stage-choices">
-          {stages.map(({ name }) => (
-            <label key={name} className="line">
-              <input type="checkbox" checked={chosen.has(name)} onChange={() => toggle(name)} />
-              <span className="cut">{name}</span>
-            </label>
-          ))}
-        </div>
-      </fieldset>
+      <StageChoices stages={stages} chosen={chosen} onChange={setChosen} />
       <label className="line">
         <input type="checkbox" checked={force} onChange={(event) => setForce(event.target.checked)} />
         <span>Run also what is up to date</span>

@@ -1,19 +1,16 @@
-import { FileOutput, Play, SlidersHorizontal, Square } from "lucide-react";
-import { useState } from "react";
-import { toast } from "sonner";
-import { useAction, useCommand } from "../api/client";
+import { useCommand } from "../api/client";
 import type { StageRow } from "../api/generated";
 import { duration, plural } from "../shared/format";
-import { pathTo, usePlace } from "../shared/place";
+import { usePlace } from "../shared/place";
 import { Asked, Empty, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
-import { Button, IconButton, Page, State, To } from "../shared/ui";
+import { Page, State } from "../shared/ui";
 import { STAGE } from "../shared/words";
-import { Export } from "./Export";
-import { RunWith } from "./RunWith";
+import { Actions } from "./Actions";
 import { StageGraph } from "./StageGraph";
 import { StagePanel } from "./StagePanel";
+import { SweepNote } from "./SweepNote";
 import "./pipeline.css";
 
 const LIVE_MS = 1500;
@@ -55,77 +52,24 @@ export default function PipelinePage() {
   const place = usePlace();
   const [stored] = useProject();
   const project = stored ?? "";
-  const [asking, setAsking] = useState(false);
-  const [exporting, setExporting] = useState(false);
-  const status = useCommand("status.get", {});
   const pipeline = useCommand(
     "pipeline.get",
     { project },
-    { every: (answer) => (answer?.current_run ? LIVE_MS : false) },
+    { every: (answer) => (answer?.current_run || answer?.current_sweep ? LIVE_MS : false) },
   );
-  const run = useAction("pipeline.run", {
-    onDone: ({ run_id, stages }) => {
-      if (run_id === null) toast("Everything is up to date: nothing had to run");
-      else toast.success(`Running ${plural(stages.length, "stage")}`);
-    },
-  });
-  const stop = useAction("pipeline.stop", { done: "Stopped" });
   const stages = pipeline.data?.stages ?? [];
-  const current = pipeline.data?.current_run ?? null;
+  const sweep = pipeline.data?.current_sweep ?? null;
   const chosen = stages.find(({ name }) => name === place.search.stage) ?? null;
   const asTable =
     place.search.view === "table" || (place.search.view !== "graph" && stages.length > GRAPH_STAGES);
-  const start = () => run.mutate({ project, stages: [], force: false, target: "process", set: [] });
   return (
     <Page
       title="Pipeline"
       note={pipeline.data && stages.length > 0 ? summary(stages) : null}
       flush
-      actions={
-        <>
-          {current ? <To to={pathTo("runs", current)}>Follow the run</To> : null}
-          {stages.length > 0 ? (
-            <div className="segments">
-              {(["graph", "table"] as const).map((view) => (
-                <button
-                  key={view}
-                  type="button"
-                  aria-pressed={asTable === (view === "table")}
-                  onClick={() => place.set({ view })}
-                >
-                  {view === "graph" ? "Graph" : "Table"}
-                </button>
-              ))}
-            </div>
-          ) : null}
-          {current ? (
-            <Button
-              kind="danger"
-              icon={Square}
-              busy={stop.isPending}
-              onClick={() => stop.mutate({ run_id: current })}
-            >
-              Stop
-            </Button>
-          ) : null}
-          {stages.length > 0 ? (
-            <IconButton label="Export…" icon={FileOutput} onClick={() => setExporting(true)} />
-          ) : null}
-          <Button icon={SlidersHorizontal} disabled={stages.length === 0} onClick={() => setAsking(true)}>
-            Run with…
-          </Button>
-          <Button
-            kind="primary"
-            icon={Play}
-            disabled={stages.length === 0 || current !== null}
-            busy={run.isPending}
-            onClick={start}
-          >
-            Run
-          </Button>
-        </>
-      }
+      actions={<Actions project={project} view={pipeline.data} asTable={asTable} />}
     >
+      {sweep ? <SweepNote id={sweep} /> : null}
       <Asked query={pipeline}>
         {(view) => {
           if (view.error) return <Failure report={view.error} retry={() => void pipeline.refetch()} />;
@@ -172,15 +116,6 @@ export default function PipelinePage() {
           );
         }}
       </Asked>
-      <RunWith
-        project={project}
-        stages={stages}
-        status={status.data}
-        open={asking}
-        onOpenChange={setAsking}
-        onRun={(input) => run.mutate(input)}
-      />
-      <Export project={project} open={exporting} onOpenChange={setExporting} />
     </Page>
   );
 }

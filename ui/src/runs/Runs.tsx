@@ -1,6 +1,6 @@
 import { Popover } from "@base-ui/react/popover";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Columns3, GitCompare, Trash2 } from "lucide-react";
+import { Columns3, GitCompare, ListTree, Trash2 } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { call, useAction } from "../api/client";
 import type { RunRow } from "../api/generated";
@@ -12,11 +12,11 @@ import { useProject, useStored } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
 import { Button, Page, State, Tag, Time, useNow } from "../shared/ui";
 import { RUN } from "../shared/words";
-import { type Keys, listInput, parseSorting, printSorting, runTime, shownKeys } from "./runs";
+import { RunName } from "./RunName";
+import { type Keys, listInput, MOST_COMPARED, parseSorting, printSorting, runTime, shownKeys } from "./runs";
 import "./runs.css";
 
 const LIVE_MS = 2500;
-const MOST_COMPARED = 12;
 
 function columnsFor(keys: Keys, now: number): Column<RunRow>[] {
   return [
@@ -24,7 +24,7 @@ function columnsFor(keys: Keys, now: number): Column<RunRow>[] {
       key: "name",
       title: "Run",
       width: "minmax(140px, 1fr)",
-      cell: (row) => <span title={`${row.name} ${row.run_id}`}>{row.name}</span>,
+      cell: (row) => <RunName row={row} />,
       order: (row) => row.name,
     },
     {
@@ -171,7 +171,9 @@ export function Runs() {
   const deleted = place.search.deleted === "1";
   const filter = place.search.filter ?? "";
   const sorting = parseSorting(place.search.sort);
-  const input = listInput(everywhere ? null : project, filter, sorting, deleted);
+  // A deleted trial may be the only one of its sweep that is here.
+  const trials = deleted || place.search.trials === "1" ? "shown" : "hidden";
+  const input = listInput({ project: everywhere ? null : project, filter, sorting, deleted, trials });
   const runs = useInfiniteQuery({
     queryKey: ["runs.list", input],
     queryFn: ({ pageParam }) => call("runs.list", { ...input, page_token: pageParam }),
@@ -232,6 +234,17 @@ export function Runs() {
             All
           </button>
         </div>
+        {deleted ? null : (
+          <Button
+            kind={trials === "shown" ? "plain" : "ghost"}
+            icon={ListTree}
+            aria-pressed={trials === "shown"}
+            title="Show also trials of sweeps, and other runs that belong under one"
+            onClick={() => place.set({ trials: trials === "shown" ? null : "1" })}
+          >
+            Trials
+          </Button>
+        )}
         <ColumnChooser known={known} shown={keys} onChange={setStored} />
         <Button
           kind="ghost"
@@ -249,7 +262,14 @@ export function Runs() {
           filter !== "" ? (
             <Empty
               title="No run matches"
-              action={<Button onClick={() => place.set({ filter: null })}>Clear the filter</Button>}
+              action={
+                <>
+                  <Button onClick={() => place.set({ filter: null })}>Clear the filter</Button>
+                  {trials === "hidden" ? (
+                    <Button onClick={() => place.set({ trials: "1" })}>Look among trials too</Button>
+                  ) : null}
+                </>
+              }
             >
               {`Nothing found for “${filter}”.`}
             </Empty>

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { differingFirst, orderBy, parseSorting, printSorting, shownKeys } from "./runs";
+import {
+  childrenInput,
+  differingFirst,
+  listInput,
+  orderBy,
+  parseSorting,
+  printSorting,
+  shownKeys,
+} from "./runs";
 
 test("a column is ordered by the tracking server, whatever its key holds", () => {
   expect(orderBy({ key: "metric:val:auc", descending: true })).toEqual(["metrics.`val:auc` DESC"]);
@@ -25,4 +33,17 @@ test("what differs is compared first", () => {
     "other",
     "same",
   ]);
+});
+
+test("trials are on their sweep's page, unless somebody looks for them here", () => {
+  const wanted = { project: "/p", filter: " metrics.auc > 0.7 ", sorting: null, deleted: false } as const;
+  expect(listInput({ ...wanted, trials: "hidden" }).filter).toBe(
+    "tags.`mlflow.parentRunId` IS NULL and metrics.auc > 0.7",
+  );
+  expect(listInput({ ...wanted, trials: "shown" }).filter).toBe("metrics.auc > 0.7");
+  expect(listInput({ ...wanted, filter: " ", trials: "shown" }).filter).toBeNull();
+  expect(childrenInput("ab12")).toMatchObject({
+    project: null,
+    filter: "tags.`mlflow.parentRunId` = 'ab12'",
+  });
 });

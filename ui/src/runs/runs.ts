@@ -3,6 +3,7 @@ import type { Comparison, ListRuns, RunRow } from "../api/generated";
 import type { Sorting } from "../shared/Table";
 
 const PAGE = 200;
+export const MOST_COMPARED = 12;
 
 /** How the tracking server is asked to order what a column shows. */
 export function orderBy(sorting: Sorting | null): string[] {
@@ -16,21 +17,39 @@ export function orderBy(sorting: Sorting | null): string[] {
   return attribute ? [`attributes.${attribute} ${direction}`] : [];
 }
 
-export function listInput(
-  project: string | null,
-  filter: string,
-  sorting: Sorting | null,
-  deleted: boolean,
-): ListRuns {
+/** Which runs a list shows. */
+export interface Wanted {
+  /** `null` for those of every project. */
+  project: string | null;
+  filter: string;
+  sorting: Sorting | null;
+  deleted: boolean;
+  /** The trials of a sweep are on the sweep's own page; a thousand of them would bury the other runs here. */
+  trials: "shown" | "hidden";
+}
+
+const NO_TRIALS = "tags.`mlflow.parentRunId` IS NULL";
+
+export function listInput({ project, filter, sorting, deleted, trials }: Wanted): ListRuns {
+  const conditions = [...(trials === "hidden" ? [NO_TRIALS] : []), ...(filter.trim() ? [filter.trim()] : [])];
   return {
     project,
     experiment: null,
-    filter: filter.trim() === "" ? null : filter.trim(),
+    filter: conditions.length === 0 ? null : conditions.join(" and "),
     order_by: orderBy(sorting),
     max: PAGE,
     page_token: null,
     deleted,
   };
+}
+
+const MOST_CHILDREN = 50;
+
+/** The runs that belong under one. */
+export function childrenInput(parent: string): ListRuns {
+  const filter = `tags.\`mlflow.parentRunId\` = '${parent}'`;
+  const every = listInput({ project: null, filter, sorting: null, deleted: false, trials: "shown" });
+  return { ...every, max: MOST_CHILDREN };
 }
 
 export function parseSorting(text: string | undefined): Sorting | null {

@@ -1,20 +1,12 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Command } from "cmdk";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useCommand } from "../api/client";
 import { useGo } from "../shared/place";
+import { useSettled } from "../shared/settled";
 import { useProject, useTheme } from "../shared/stored";
 import { Kbd } from "../shared/ui";
 import { PLACES } from "./places";
-
-function useSettled(text: string, ms: number): string {
-  const [settled, setSettled] = useState(text);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(text), ms);
-    return () => clearTimeout(timer);
-  }, [text, ms]);
-  return settled;
-}
 
 export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
   const [text, setText] = useState("");

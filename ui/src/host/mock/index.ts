@@ -1,6 +1,7 @@
 // Made-up answers for developing and for pictures; never in a production build.
 import type { Change, Commands, Report } from "../../api/generated";
 import { type Host, ReportError } from "../index";
+import * as sweeps from "./sweeps";
 import { transferAnswers } from "./transfers";
 import * as world from "./world";
 
@@ -16,7 +17,7 @@ const fail = (name: string, message: string, hint: string | null = null, code: R
 const EMPTY: Partial<Answers> = {
   "data.list": () => [],
   "data.files": () => [],
-  "pipeline.get": () => ({ stages: [], edges: [], error: null, current_run: null }),
+  "pipeline.get": () => ({ stages: [], edges: [], error: null, current_run: null, current_sweep: null }),
   "jobs.list": () => [],
   "runs.list": () => ({ rows: [], next_page_token: null, metric_keys: [], param_keys: [] }),
   "models.list": () => [],
@@ -57,11 +58,19 @@ export function mockHost(): Host {
   let listeners: ((changes: Change[]) => void)[] = [];
   let trusted = variant !== "untrusted";
   world.resize(variant === "many" ? 10_000 : 24, variant === "long");
+  const shape = sweeps.SHAPES.find((known) => known === query.get("sweep"));
+  sweeps.reshape(shape ?? "done", variant === "many" ? 1000 : 12, variant === "long");
+  const requireTrust = () => {
+    if (trusted) return;
+    throw fail("project.untrusted", "This project may not run commands yet", "Trust it first.", "conflict");
+  };
   const tell = (...tags: Change["tag"][]) => {
     for (const listener of listeners) listener(tags.map((tag) => ({ tag, id: null })));
   };
   const answers: Answers = {
     ...world.answers,
+    ...sweeps.sweepAnswers,
+    ...sweeps.besideSweeps,
     ...transferAnswers(() => tell("transfers")),
     "projects.list": (input) => (query.has("first") ? [] : world.answers["projects.list"](input)),
     "projects.trust": (input) => {
@@ -69,15 +78,15 @@ export function mockHost(): Host {
       return world.answers["projects.trust"](input);
     },
     "pipeline.run": (input) => {
-      if (!trusted)
-        throw fail(
-          "project.untrusted",
-          "This project may not run commands yet",
-          "Trust it first.",
-          "conflict",
-        );
+      requireTrust();
       setTimeout(() => tell("pipeline", "runs", "jobs"), 300);
       return world.answers["pipeline.run"](input);
+    },
+    "pipeline.sweep": (input) => {
+      requireTrust();
+      sweeps.reshape("running", 12, variant === "long");
+      setTimeout(() => tell("pipeline", "runs", "jobs"), 300);
+      return sweeps.sweepAnswers["pipeline.sweep"](input);
     },
     ...(variant === "empty" ? EMPTY : {}),
   };

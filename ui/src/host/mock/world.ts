@@ -16,7 +16,9 @@ import { deploymentAnswers } from "./deployments";
 import { exportAnswers } from "./exports";
 
 type Name = keyof Commands;
-export type Answers = { [N in Name]: (input: Commands[N]["input"]) => Commands[N]["answer"] };
+/** Sweeps are made up in a file of their own. */
+type Here = Exclude<Name, "pipeline.plan_sweep" | "pipeline.sweep" | "pipeline.get_sweep">;
+export type Answers = { [N in Here]: (input: Commands[N]["input"]) => Commands[N]["answer"] };
 
 export const PROJECT = "/home/ada/work/flight-delays";
 export const NOW = Date.now();
@@ -118,6 +120,7 @@ function runRow(index: number): RunRow {
       seed: "7",
     },
     models: index === 1 ? ["flight-delays v3"] : index === 5 ? ["flight-delays v2"] : [],
+    parent: null,
   };
 }
 
@@ -663,6 +666,7 @@ export const answers: Answers = {
     ],
     error: null,
     current_run: runRow(0).run_id,
+    current_sweep: null,
   }),
   "pipeline.run": ({ stages }) => ({
     run_id: runRow(0).run_id,
