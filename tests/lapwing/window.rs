@@ -182,6 +182,21 @@ impl Window {
         }
     }
 
+    async fn fill(&self, label: &str, text: &str) {
+        let path = format!("//input[@aria-label='{label}']");
+        let found = self
+            .client
+            .wait()
+            .at_most(PAGE_LIMIT)
+            .for_element(Locator::XPath(&path))
+            .await;
+        let field = found.unwrap_or_else(|error| panic!("there is no `{label}` to fill: {error}"));
+        field
+            .send_keys(text)
+            .await
+            .unwrap_or_else(|error| panic!("`{label}` cannot be filled: {error}"));
+    }
+
     async fn press(&self, name: &str) {
         let path = format!(
             "//*[self::button or self::a or @role='tab'][normalize-space()='{name}' or @aria-label='{name}']"
@@ -247,6 +262,16 @@ async fn sample_run_deploy_predict_monitor() {
     window.go("/runs").await;
     window.wait_for("finished", RUN_LIMIT).await;
     screen.picture("runs");
+
+    window.go("/pipeline").await;
+    window.press("Sweep…").await;
+    window.fill("Parameter", "model.max_iter").await;
+    window.fill("Values of model.max_iter", "5, 10").await;
+    window.wait_for("2 trials, 1 at a time", PAGE_LIMIT).await;
+    screen.picture("sweep-form");
+    window.press("Start").await;
+    window.wait_for("2 of 2 done", RUN_LIMIT).await;
+    screen.picture("sweep");
 
     window.go("/overview").await;
     window.press("Deploy").await;
