@@ -98,6 +98,11 @@ fn link(from: &Path, to: &Path) -> std::io::Result<()> {
 /// The same cache, and the user's own settings beside those that git tracks.
 fn configure(project: &Project, root: &Path) -> Result<()> {
     let own = project.root().join(".dvc/config.local");
+    let there = root.join(".dvc/config.local");
+    if own.is_file() {
+        // With its mode: it may hold secrets.
+        fs_err::copy(&own, &there)?;
+    }
     // Without one, ours is all that there is.
     let text = fs_err::read_to_string(own).unwrap_or_default();
     let cache = Cache::of(project).root().display().to_string();
@@ -105,7 +110,7 @@ fn configure(project: &Project, root: &Path) -> Result<()> {
     if project.config().get("cache", "type").is_none() {
         text = config::with_key(&text, "cache", "type", &format!("\"{LINKS}\""));
     }
-    write_whole(&root.join(".dvc/config.local"), text.as_bytes())
+    write_whole(&there, text.as_bytes())
 }
 
 /// A repository at the commit of `from`, with its index, that reads the objects of `from`.

@@ -107,6 +107,38 @@ fn data_of_the_cache_is_linked_and_changed_data_is_copied() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn the_settings_of_this_machine_come_along_and_stay_as_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let here = project(folder.path());
+    let own = here.root().join(".dvc/config.local");
+    std::fs::write(
+        &own,
+        "['remote \"s\"']\n    password = tern\n[cache]\n    type = copy\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let here = Project::open(here.root()).unwrap();
+    let copy = snapshot(&here, &[], &here.root().join(".dvc/tmp/copy")).unwrap();
+    let file = copy.root().join(".dvc/config.local");
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let text = std::fs::read_to_string(file).unwrap();
+    assert_eq!(
+        text.matches("[cache]").count(),
+        1,
+        "the real dvc refuses a section twice: {text}"
+    );
+    assert!(
+        text.contains("password = tern") && text.contains("type = copy"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_project_below_its_repository_and_one_without_commits_can_be_copied() {
     let folder = tempfile::tempdir().unwrap();
