@@ -64,6 +64,12 @@ impl Bench {
         job["status"].as_str().unwrap().to_owned()
     }
 
+    /// What the run's own log has.
+    fn said(&self, run: &str) -> String {
+        let log = self.place.workspace().join("logs");
+        std::fs::read_to_string(log.join(format!("run-{run}.log"))).unwrap()
+    }
+
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.join(name)).unwrap()
     }
@@ -269,23 +275,90 @@ fn looking_runs_nothing_that_nobody_asked_for() {
     bench.close(&run);
     bench.lets_go();
     bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
-    let runners = bench.place.workspace().join("logs");
-    let runners = runners.join(format!("run-{run}.again"));
+    let resumed = || {
+        bench
+            .said(&run)
+            .contains("it was begun before, and goes on")
+    };
 
     let mut watch = Watch::start(&bench);
     until("its end", || bench.status(&job) == "succeeded");
     watch.looks();
     watch.looks();
-    assert!(!runners.exists(), "a stage of today was to run");
+    assert!(!resumed(), "a stage of today was to run");
     assert!(!bench.folder.join("end").exists());
 
-    bench.writes("dvc.yaml", STAGES);
+    // Nothing of this is executed.
+    let described = STAGES.replace("  last:\n", "  last:\n    desc: Takes it\n");
+    bench.writes("dvc.yaml", &format!("# The stages.\n{described}"));
     until("the run's end", || {
         let runs = bench.place.json(&bench.folder, &["runs", "list"]);
         runs.to_string().contains("FINISHED")
     });
-    assert!(runners.exists(), "what was asked for goes on by itself");
+    assert!(resumed(), "what was asked for goes on by itself");
     assert_eq!(bench.read("end"), "taken\n");
+}
+
+#[test]
+fn a_run_that_waits_says_why_and_what_to_do() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.lets_go();
+    bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
+    until("its end", || bench.status(&job) == "succeeded");
+
+    let told_by = |arguments: &[&str]| told(&bench.place.run(&bench.folder, arguments));
+    let short = &run[..8];
+    let why = "waits: stage `last` was edited since it began.";
+    let then = format!(
+        "`lapwing runs resume {short}` goes on with what is here now, `lapwing runs stop {short}` ends it."
+    );
+    for verb in [&["status"][..], &["runs", "list"], &["runs", "show", &run]] {
+        let said = told_by(verb);
+        assert!(
+            said.contains(why) && said.contains(&then),
+            "{verb:?}: {said}"
+        );
+    }
+    assert!(
+        told_by(&["runs", "list"]).contains("waiting"),
+        "not running"
+    );
+    let listed = bench.place.json(&bench.folder, &["runs", "list"]);
+    let waits = &listed["rows"][0]["waits"];
+    assert_eq!(*waits, "stage `last` was edited since it began");
+
+    let other = told_by(&["run", "last", "--force"]);
+    assert!(
+        other.contains("another run of this project waits"),
+        "{other}"
+    );
+    assert!(!bench.folder.join("end").exists(), "it only asked: {other}");
+
+    let went_on = bench.place.json(&bench.folder, &["runs", "resume", short]);
+    assert_eq!(went_on["row"]["status"], "FINISHED", "{went_on}");
+    assert_eq!(went_on["row"]["waits"], Value::Null, "{went_on}");
+    assert_eq!(bench.read("end"), "edited\n");
+    let over = told_by(&["runs", "resume", short]);
+    assert!(over.contains("is over"), "{over}");
+}
+
+#[test]
+fn a_run_that_waits_can_be_stopped() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.lets_go();
+    bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
+    until("its end", || bench.status(&job) == "succeeded");
+    let waiting = bench.place.text(&bench.folder, &["runs", "show", &run]);
+    assert!(waiting.contains("waits:"), "{waiting}");
+
+    bench.place.text(&bench.folder, &["runs", "stop", &run]);
+    let shown = bench.place.json(&bench.folder, &["runs", "show", &run]);
+    assert_eq!(shown["row"]["status"], "KILLED", "{shown}");
+    assert!(!bench.folder.join("end").exists(), "nothing more ran");
 }
 
 #[test]

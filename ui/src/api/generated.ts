@@ -664,6 +664,7 @@ export type Overview = {
 	stations: Station[],
 	/**  The one thing that needs attention, in a sentence; `None` when nothing does. */
 	attention: string | null,
+	waiting: WaitingRun | null,
 	next: NextAction,
 };
 
@@ -698,6 +699,7 @@ export type PipelineView = {
 	current_run: RunId | null,
 	/**  The newest sweep that is going on, if one is. */
 	current_sweep: RunId | null,
+	waiting: WaitingRun | null,
 };
 
 /**  What a sweep would do. */
@@ -1051,6 +1053,8 @@ export type RunRow = {
 	name: string,
 	experiment: string,
 	status: RunStatus,
+	/**  Why a run that goes on waits for somebody to say so, as in [`WaitingRun`](super::WaitingRun). */
+	waits: string | null,
 	user: string,
 	start: Timestamp,
 	end: Timestamp | null,
@@ -1409,6 +1413,14 @@ export type VersionRow = {
 	deployments: string[],
 };
 
+/**  A run whose process is gone, and that goes on only when somebody says so: what lies here is not what was asked for. */
+export type WaitingRun = {
+	run_id: RunId,
+	started: Timestamp,
+	/**  A clause: "stage `fit` was edited since it began". */
+	why: string,
+};
+
 /**  Why a file goes along. */
 export type Why = 
 /**  Git tracks it. */
@@ -1450,6 +1462,7 @@ export type Commands = {
 	"pipeline.get": { input: InProject; answer: PipelineView };
 	"pipeline.run": { input: StartRun; answer: StartedRun };
 	"pipeline.uploads": { input: UploadsOf; answer: UploadList };
+	"pipeline.resume": { input: RunRef; answer: Nothing };
 	"pipeline.stop": { input: RunRef; answer: Nothing };
 	"pipeline.plan_sweep": { input: StartSweep; answer: PlannedSweep };
 	"pipeline.sweep": { input: StartSweep; answer: StartedSweep };
@@ -1540,6 +1553,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"pipeline.get": [],
 	"pipeline.run": ["pipeline", "runs", "jobs"],
 	"pipeline.uploads": [],
+	"pipeline.resume": ["pipeline", "runs", "jobs"],
 	"pipeline.stop": ["pipeline", "runs", "jobs"],
 	"pipeline.plan_sweep": [],
 	"pipeline.sweep": ["pipeline", "runs", "jobs"],

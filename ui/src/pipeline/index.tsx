@@ -6,6 +6,7 @@ import { Asked, Empty, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
 import { Page, State } from "../shared/ui";
+import { WaitsBanner } from "../shared/Waits";
 import { STAGE } from "../shared/words";
 import { Actions } from "./Actions";
 import { StageGraph } from "./StageGraph";
@@ -55,7 +56,9 @@ export default function PipelinePage() {
   const pipeline = useCommand(
     "pipeline.get",
     { project },
-    { every: (answer) => (answer?.current_run || answer?.current_sweep ? LIVE_MS : false) },
+    {
+      every: (answer) => (answer?.current_run || answer?.current_sweep || answer?.waiting ? LIVE_MS : false),
+    },
   );
   const stages = pipeline.data?.stages ?? [];
   const sweep = pipeline.data?.current_sweep ?? null;
@@ -69,6 +72,7 @@ export default function PipelinePage() {
       flush
       actions={<Actions project={project} view={pipeline.data} asTable={asTable} />}
     >
+      {pipeline.data?.waiting ? <WaitsBanner {...pipeline.data.waiting} /> : null}
       {sweep ? <SweepNote id={sweep} /> : null}
       <Asked query={pipeline}>
         {(view) => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Intent;
 use crate::error::Reported as _;
 use crate::wire::{
-    Edge, InProject, JobRow, JobStatus, ListJobs, PipelineView, StageRow, StageState,
+    Edge, InProject, JobRow, JobStatus, ListJobs, PipelineView, StageRow, StageState, WaitingRun,
 };
 use crate::{App, jobs, projects};
 
@@ -28,8 +28,11 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
     let active = pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .into_iter()
-        // One that waits for somebody to ask for a run is not in the way of that.
-        .find(|run| !found.waiting.contains(&run.run_id));
+        // One that waits for somebody to ask for a run does not go on.
+        .find(|run| {
+            let waiting = found.waiting.as_ref();
+            waiting.is_none_or(|waiting| waiting.run_id != run.run_id)
+        });
     let planned = Pipeline::read(&project).and_then(|pipeline| {
         let plan = lapwing_pipeline::plan(&pipeline, &project, &PlanOptions::default())?;
         Ok((pipeline, plan))
@@ -44,6 +47,7 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
                 error: Some(report),
                 current_run,
                 current_sweep,
+                waiting: found.waiting,
             });
         }
     };
@@ -105,7 +109,16 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
         error: None,
         current_run: active.map(|run| run.run_id),
         current_sweep,
+        waiting: found.waiting,
     })
+}
+
+/// The run of a project that goes on only when somebody says so.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn waiting(app: &App, input: InProject) -> Result<Option<WaitingRun>, Report> {
+    Ok(super::reconcile(app, &input.project, Intent::ToLook)?.waiting)
 }
 
 fn params(

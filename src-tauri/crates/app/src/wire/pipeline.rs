@@ -55,6 +55,16 @@ pub struct PipelineView {
     pub current_run: Option<RunId>,
     /// The newest sweep that is going on, if one is.
     pub current_sweep: Option<RunId>,
+    pub waiting: Option<WaitingRun>,
+}
+
+/// A run whose process is gone, and that goes on only when somebody says so: what lies here is not what was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct WaitingRun {
+    pub run_id: RunId,
+    pub started: Timestamp,
+    /// A clause: "stage `fit` was edited since it began".
+    pub why: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]

@@ -41,6 +41,7 @@ macro_rules! command_table {
             "pipeline.get" => pipeline::get(InProject) -> PipelineView, [];
             "pipeline.run" => pipeline::start(StartRun) -> StartedRun, [Pipeline, Runs, Jobs];
             "pipeline.uploads" => pipeline::uploads(UploadsOf) -> UploadList, [];
+            "pipeline.resume" => pipeline::resume(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
             "pipeline.stop" => pipeline::stop(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
             "pipeline.plan_sweep" => pipeline::plan_sweep(StartSweep) -> PlannedSweep, [];
             "pipeline.sweep" => pipeline::start_sweep(StartSweep) -> StartedSweep, [Pipeline, Runs, Jobs];
