@@ -70,6 +70,20 @@ impl Bench {
         std::fs::read_to_string(log.join(format!("run-{run}.log"))).unwrap()
     }
 
+    /// Files that lie beside the run's log.
+    fn beside_the_log(&self, run: &str) -> Vec<String> {
+        let all = std::fs::read_dir(self.place.workspace().join("logs")).unwrap();
+        let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names
+            .filter_map(|name| {
+                let kind = name.strip_prefix(&format!("run-{run}."))?;
+                (kind != "log").then(|| kind.to_owned())
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.join(name)).unwrap()
     }
@@ -161,6 +175,7 @@ fn a_run_goes_on_where_it_was_after_the_laptop_was_closed() {
     let (run, job) = bench.begun();
     bench.close(&run);
     bench.lets_go();
+    assert_eq!(bench.beside_the_log(&run), ["sources"]);
     let exit = bench.there("there/jobs").join(job).join("exit");
     until("the end there, seen by nobody", || exit.exists());
 
@@ -174,6 +189,7 @@ fn a_run_goes_on_where_it_was_after_the_laptop_was_closed() {
     assert_eq!(bench.read("end"), "taken\n", "and the stage after it");
     let count = std::fs::read_to_string(bench.there("count")).unwrap();
     assert_eq!(count, "x\n", "it ran once");
+    assert_eq!(bench.beside_the_log(&run), [""; 0], "nothing of it is left");
     let nothing = bench.place.json(&bench.folder, &["run"]);
     assert!(nothing["run_id"].is_null(), "{nothing}");
 }
@@ -359,6 +375,7 @@ fn a_run_that_waits_can_be_stopped() {
     let shown = bench.place.json(&bench.folder, &["runs", "show", &run]);
     assert_eq!(shown["row"]["status"], "KILLED", "{shown}");
     assert!(!bench.folder.join("end").exists(), "nothing more ran");
+    assert_eq!(bench.beside_the_log(&run), [""; 0], "nothing of it is left");
 }
 
 #[test]

@@ -77,8 +77,7 @@ pub(super) fn again(app: &App, run: &PipelineRun, asked: Intent) -> Result<Again
     {
         return Ok(Again::WhenAsked(why));
     }
-    // A line for each runner that was started.
-    let marks = app.workspace().logs().join(format!("run-{run_id}.again"));
+    let marks = runners_file(app, run_id);
     let written = fs_err::metadata(&marks).and_then(|meta| meta.modified());
     let young = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RUNNER_GRACE));
     let before = fs_err::read_to_string(&marks).unwrap_or_default(); // Not there: the first time.
@@ -122,6 +121,11 @@ fn sources(request: &Request) -> Result<Sources, Report> {
     Ok(sources)
 }
 
+/// A line for each runner that was started after the first.
+fn runners_file(app: &App, run_id: &RunId) -> PathBuf {
+    app.workspace().logs().join(format!("run-{run_id}.again"))
+}
+
 fn sources_file(app: &App, run_id: &RunId) -> PathBuf {
     app.workspace().logs().join(format!("run-{run_id}.sources"))
 }
@@ -135,6 +139,18 @@ pub(super) fn keep_sources(app: &App, request: &Request, run_id: &RunId) {
     if let Err(report) = kept {
         tracing::debug!(report.message, "what the run comes from is not remembered");
         // What was asked for before is not what is asked for now.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Removes what is remembered of a run only until it is over; its log stays.
+pub(super) fn forget(app: &App, run_id: &RunId) {
+    for file in [
+        stop_mark(app, run_id),
+        runners_file(app, run_id),
+        sources_file(app, run_id),
+    ] {
+        // Most runs are never stopped and never go on: then it is not there.
         let _ = std::fs::remove_file(file);
     }
 }

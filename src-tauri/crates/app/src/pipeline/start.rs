@@ -398,7 +398,9 @@ pub(super) fn end(
     app.tracking()
         .update_run(run_id, Some(status), Some(now), None)
         .reported()?;
-    pipeline_runs::end(app.store(), run_id, now, failure).reported()
+    pipeline_runs::end(app.store(), run_id, now, failure).reported()?;
+    resume::forget(app, run_id);
+    Ok(())
 }
 
 /// Runs that had no runner any more.
@@ -444,14 +446,12 @@ pub(crate) fn reconcile(app: &App, project: &str, asked: Intent) -> Result<Recon
             Again::Later => continue,
             Again::Never => {}
         }
-        let mark = stop_mark(app, &run.run_id);
-        let (status, why) = if mark.exists() {
+        let (status, why) = if stop_mark(app, &run.run_id).exists() {
             (RunStatus::Killed, "it was stopped")
         } else {
             let cut = "the run was cut: its process ended before its stages did";
             (RunStatus::Failed, cut)
         };
-        let _ = std::fs::remove_file(mark); // One that was never set is not there.
         end(app, &run.run_id, status, Some(why.to_owned()))?;
     }
     Ok(found)
@@ -493,6 +493,8 @@ pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
         }
     }
     super::follow(app, &input.run_id, &|_| {})?;
+    // It may have ended by itself just before the mark was set.
+    resume::forget(app, &input.run_id);
     Ok(Nothing {})
 }
 
