@@ -101,14 +101,17 @@ pub(super) enum Source {
 impl Keeper {
     /// The registry at a connection.
     pub fn of(app: &App, remote: &Connection) -> Result<Self, Report> {
-        let client = remote.client(app)?;
+        // Only of these: the address of another kind may be none for it.
+        let client = || remote.client(app);
         // Where cut uploads stand.
         let sessions = Sessions::at(app.workspace().root().join("arriving/uploads.json"));
         match remote.kind {
-            RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client))),
-            RemoteKind::Oci => Ok(Self::Oci(Box::new(Oci::new(&client, sessions).reported()?))),
+            RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client()?))),
+            RemoteKind::Oci => Ok(Self::Oci(Box::new(
+                Oci::new(&client()?, sessions).reported()?,
+            ))),
             RemoteKind::HuggingFace => Ok(Self::HuggingFace(Box::new(Hub::new(
-                HuggingFace::new(client).remembering(sessions),
+                HuggingFace::new(client()?).remembering(sessions),
                 !remote.says_no("private"),
                 hugging_face_cache(),
             )))),
@@ -124,11 +127,12 @@ impl Keeper {
                 Code::Invalid,
                 "model.remote_kind",
                 format!(
-                    "`{}` is a {}: models cannot be kept there",
+                    "models cannot be kept at `{}` ({})",
                     remote.name,
                     remote.kind.title()
                 ),
-            )),
+            )
+            .hint("they are kept at MLflow servers, OCI registries and the Hugging Face Hub")),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use lapwing_core::Report;
+use lapwing_core::{Report, split_remote};
 use lapwing_remote::{Error, digest};
 use lapwing_tracking::ImportedVersion;
 
@@ -37,10 +37,7 @@ pub fn pull(app: &App, input: PullModel) -> Result<Pulled, Report> {
         project: None,
         direction: Direction::Pull,
         cargo: Cargo::Model,
-        name: input
-            .address
-            .split_once(':')
-            .map(|(_, name)| name.to_owned()),
+        name: split_remote(&input.address).map(|(_, name)| name.to_owned()),
         remote: Some(wanted.remote),
     };
     let underway = Underway::begin(app, journey);
