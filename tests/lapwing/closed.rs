@@ -396,3 +396,69 @@ fn what_waits_goes_on_when_it_is_asked_for() {
     let count = std::fs::read_to_string(bench.there("count")).unwrap();
     assert_eq!(count, "x\n", "the stage that nobody edited ran once");
 }
+
+#[test]
+fn a_run_whose_runners_die_again_and_again_is_given_up() {
+    const MAX_RUNNERS: usize = 50;
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    let logs = bench.place.workspace().join("logs");
+    let marks = logs.join(format!("run-{run}.again"));
+    std::fs::write(&marks, "again\n".repeat(MAX_RUNNERS)).unwrap();
+
+    let refused = told(&bench.place.run(&bench.folder, &["run"]));
+    assert!(
+        refused.contains("goes on already"),
+        "its stage does: {refused}"
+    );
+    assert_eq!(bench.status(&job), "running");
+    bench.lets_go();
+    until("its end", || bench.status(&job) == "succeeded");
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_ne!(again["row"]["run_id"], run.as_str(), "a new one: {again}");
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+    let first = bench.place.json(&bench.folder, &["runs", "show", &run]);
+    assert_eq!(first["row"]["status"], "FAILED", "{first}");
+    let why = &first["tags"]["lapwing.failure"];
+    assert!(why.as_str().unwrap().contains("the run was cut"), "{why}");
+    assert_eq!(bench.beside_the_log(&run), [""; 0], "nothing of it is left");
+}
+
+#[test]
+fn a_run_of_which_nobody_knows_what_it_began_with_waits() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    let logs = bench.place.workspace().join("logs");
+    // As an older version wrote it.
+    std::fs::write(logs.join(format!("run-{run}.sources")), "0f2a").unwrap();
+    bench.lets_go();
+    until("its end", || bench.status(&job) == "succeeded");
+    let shown = bench.place.json(&bench.folder, &["runs", "show", &run]);
+    assert_eq!(shown["row"]["waits"], "what it began with is not known");
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["run_id"], run.as_str(), "the same: {again}");
+    assert_eq!(again["row"]["status"], "FINISHED", "{again}");
+}
+
+#[test]
+fn what_was_lost_while_the_laptop_was_closed_is_made_again() {
+    let bench = Bench::new();
+    let (run, job) = bench.begun();
+    bench.close(&run);
+    bench.lets_go();
+    until("its end", || bench.status(&job) == "succeeded");
+    std::fs::remove_file(bench.folder.join("out")).unwrap();
+
+    let again = bench.place.json(&bench.folder, &["run"]);
+    assert_eq!(again["row"]["run_id"], run.as_str(), "{again}");
+    assert_eq!(bench.read("end"), "taken\n");
+    let said = bench.said(&run);
+    assert!(
+        said.contains("what it made was changed or deleted since, so it runs again"),
+        "{said}"
+    );
+}
