@@ -128,10 +128,12 @@ export default function OverviewPage() {
             <code>{overview.data.project.commit}</code>
             <span className="cut">{overview.data.project.commit_message}</span>
             {overview.data.project.dirty ? <Tag tone="stale">uncommitted changes</Tag> : null}
-            {overview.data.project.git ? (
-              <Git project={overview.data.project.path} position={overview.data.project.git} />
-            ) : null}
           </span>
+        ) : null
+      }
+      actions={
+        overview.data?.project.git ? (
+          <Git project={overview.data.project.path} position={overview.data.project.git} />
         ) : null
       }
     >
