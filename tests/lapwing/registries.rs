@@ -525,6 +525,8 @@ fn a_registry_of_images_keeps_models_too(place: &Place) {
     let found = place.json(&here, &["models", "search", "images"]);
     assert_eq!(found[0]["latest"], "1", "{found}");
 
+    a_registry_of_many_is_searched_whole(place, &here);
+
     // Another person, another workspace: the same model under the same run.
     let other = Place::new();
     let there = other.path("home");
@@ -560,6 +562,31 @@ fn a_registry_of_images_keeps_models_too(place: &Place) {
         third.json(&folder, &["models", "list"]),
         serde_json::json!([])
     );
+}
+
+/// More repositories than one page of the registry's list has.
+fn a_registry_of_many_is_searched_whole(place: &Place, here: &Path) {
+    const MANY: usize = 1100;
+    let all = place.path("registry/data/docker/registry/v2/repositories");
+    let copy = |number: usize| {
+        let to = all.join(format!("flock/bird-{number:04}"));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let mut cp = Command::new("cp");
+        cp.arg("-r").arg(all.join("birds")).arg(to);
+        assert!(cp.status().unwrap().success());
+    };
+    (0..MANY).for_each(copy);
+    let names = |text: &str| {
+        let output = place.run(here, &["models", "search", "images", text, "--json"]);
+        let said = told(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+        let found = found.as_array().unwrap().len();
+        (found, said.contains("There are more"))
+    };
+    assert_eq!(names(""), (100, true));
+    assert_eq!(names("bird-1099"), (1, false), "on the second page");
+    assert_eq!(names("bird-105"), (10, false));
+    std::fs::remove_dir_all(all.join("flock")).unwrap();
 }
 
 /// Changes a byte of each large blob, without changing its size.

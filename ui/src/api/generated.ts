@@ -421,6 +421,13 @@ export type Found = {
 	route: string,
 };
 
+/**  What a search found in a registry elsewhere. */
+export type FoundModels = {
+	rows: RemoteModelRow[],
+	/**  There are others: more of the name finds them. */
+	more: boolean,
+};
+
 /**  Where the branch stands against its git remote, as of the last exchange. */
 export type GitPosition = {
 	branch: string,
@@ -1489,7 +1496,7 @@ export type Commands = {
 	"models.set_alias": { input: SetAlias; answer: Nothing };
 	"models.push": { input: PushModel; answer: Pushed };
 	"models.pull": { input: PullModel; answer: Pulled };
-	"models.search_remote": { input: SearchRemoteModels; answer: RemoteModelRow[] };
+	"models.search_remote": { input: SearchRemoteModels; answer: FoundModels };
 	"lineage.trace": { input: Trace; answer: Lineage };
 	"deployments.list": { input: Nothing; answer: DeploymentRow[] };
 	"deployments.get": { input: DeploymentRef; answer: DeploymentDetail };

@@ -608,18 +608,19 @@ impl Mlflow {
         Ok(all)
     }
 
-    /// Registered models, of which the name contains `text`.
+    /// Registered models, of which the name contains `text`: no more than `most`, which no server allows above 1000.
     ///
     /// # Errors
     /// As [`Mlflow::experiment`].
-    pub async fn search_models(&self, text: &str) -> Result<Vec<RegisteredModel>> {
+    pub async fn search_models(&self, text: &str, most: usize) -> Result<Vec<RegisteredModel>> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
             registered_models: Vec<RegisteredModel>,
         }
         let filter = format!("name ILIKE '%{}%'", text.replace('\'', "''"));
-        let mut query = vec![("max_results", "100")];
+        let most = most.to_string();
+        let mut query = vec![("max_results", most.as_str())];
         if !text.is_empty() {
             query.push(("filter", &filter));
         }

@@ -17,7 +17,17 @@ use crate::App;
 use crate::error::Reported as _;
 use crate::remotes::{Connection, hugging_face_cache};
 use crate::transfers::Line;
-use crate::wire::RemoteModelRow;
+use crate::wire::FoundModels;
+
+/// Models of one search: for more, somebody writes more of the name.
+pub(super) const MAX_FOUND: usize = 100;
+
+/// The first of what was found, where one more than may be shown was asked for.
+pub(super) fn first<T>(mut found: Vec<T>) -> (Vec<T>, bool) {
+    let more = found.len() > MAX_FOUND;
+    found.truncate(MAX_FOUND);
+    (found, more)
+}
 
 /// A registry that is talked to.
 pub(super) enum Keeper {
@@ -144,7 +154,7 @@ impl Keeper {
         }
     }
 
-    pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
+    pub async fn search(&self, remote: &str, text: &str) -> Result<FoundModels, Error> {
         match self {
             Self::Mlflow(server) => mlflow_server::search(server, remote, text).await,
             Self::Oci(registry) => registry.search(remote, text).await,

@@ -71,7 +71,7 @@ macro_rules! command_table {
             "models.set_alias" => models::set_alias(SetAlias) -> Nothing, [Models];
             "models.push" => models::push(PushModel) -> Pushed, [];
             "models.pull" => models::pull(PullModel) -> Pulled, [Models, Runs];
-            "models.search_remote" => models::search(SearchRemoteModels) -> Vec<RemoteModelRow>, [];
+            "models.search_remote" => models::search(SearchRemoteModels) -> FoundModels, [];
             "lineage.trace" => lineage::trace(Trace) -> Lineage, [];
 
             "deployments.list" => deployments::list(Nothing) -> Vec<DeploymentRow>, [];
