@@ -1136,6 +1136,10 @@ export type StageRow = {
 	/**  `key = value` as resolved now. */
 	params: string[],
 	state: StageState,
+	/**  The remote that it runs on, or would; here without one. */
+	on: string | null,
+	/**  What its job waits for, is being done for it, or why nothing is heard of it: only while it goes on. */
+	waits: string | null,
 	/**  Why it would run, one short sentence each. */
 	reasons: string[],
 	/**  The newest job of this stage. */

@@ -33,7 +33,27 @@ const COLUMNS: Column<StageRow>[] = [
     cell: (row) => <State tone={STAGE[row.state].tone}>{STAGE[row.state].word}</State>,
     order: (row) => row.state,
   },
-  { key: "why", title: "Why", width: "minmax(200px, 2fr)", cell: (row) => row.reasons.join("; ") },
+  {
+    key: "on",
+    title: "Runs on",
+    width: "minmax(88px, 0.6fr)",
+    cell: (row) => <span title={row.on ?? undefined}>{row.on ?? "this machine"}</span>,
+    order: (row) => row.on,
+    spare: true,
+  },
+  {
+    key: "why",
+    title: "Why",
+    width: "minmax(200px, 2fr)",
+    cell: (row) =>
+      row.waits ? (
+        <span className="state-stale" title={row.waits}>
+          {row.waits}
+        </span>
+      ) : (
+        row.reasons.join("; ")
+      ),
+  },
   {
     key: "took",
     title: "Last took",

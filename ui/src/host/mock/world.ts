@@ -205,6 +205,8 @@ function stage(
     metrics,
     params,
     state,
+    on: name === "train" ? "hpc" : null,
+    waits: null,
     reasons,
     job: `job-${name}`,
     duration_ms,

@@ -97,6 +97,8 @@ pub fn dry_run(_app: &App, input: &StartRun) -> Result<Vec<StageRow>, Report> {
                     Action::Skip => StageState::Fresh,
                     Action::Frozen => StageState::Frozen,
                 },
+                on: input.on.clone().or_else(|| elsewhere::wanted(stage)),
+                waits: None,
                 reasons: step.reasons.iter().map(ToString::to_string).collect(),
                 job: None,
                 duration_ms: None,

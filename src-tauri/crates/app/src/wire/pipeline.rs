@@ -32,6 +32,10 @@ pub struct StageRow {
     /// `key = value` as resolved now.
     pub params: Vec<String>,
     pub state: StageState,
+    /// The remote that it runs on, or would; here without one.
+    pub on: Option<String>,
+    /// What its job waits for, is being done for it, or why nothing is heard of it: only while it goes on.
+    pub waits: Option<String>,
     /// Why it would run, one short sentence each.
     pub reasons: Vec<String>,
     /// The newest job of this stage.
