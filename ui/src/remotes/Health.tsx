@@ -5,15 +5,22 @@ import { IconButton, State, StateMark } from "../shared/ui";
 import "./remotes.css";
 
 /** How the last try of a remote went: nothing is asked on the network before somebody presses Test. */
-export function Health({ health }: { health: RemoteHealth | "asking" | undefined }) {
+export function Health({
+  health,
+  onOpen,
+}: {
+  health: RemoteHealth | "asking" | undefined;
+  /** Shows the whole of a failure. */
+  onOpen: (problem: Report) => void;
+}) {
   if (health === undefined) return <State tone="idle">not tried</State>;
   if (health === "asking") return <State tone="running">trying…</State>;
   if (health.problem) {
-    const { message, hint } = health.problem;
+    const { problem } = health;
     return (
-      <span title={hint ? `${message}\n${hint}` : message}>
-        <State tone="failed">{message}</State>
-      </span>
+      <button type="button" className="health-open" title={problem.message} onClick={() => onOpen(problem)}>
+        <State tone="failed">{problem.message}</State>
+      </button>
     );
   }
   const user = health.user ? `, as ${health.user}` : "";

@@ -33,7 +33,8 @@ function useTests(project: string) {
       (error) => keep(name, { server: null, user: null, millis: 0, problem: toReport(error) }),
     );
   };
-  return { tests, tried, test, forget: () => setTried(null) };
+  const show = (name: string, problem: Report) => setTried({ name, problem });
+  return { tests, tried, test, show, forget: () => setTried(null) };
 }
 
 export default function RemotesPage() {
@@ -42,7 +43,7 @@ export default function RemotesPage() {
   const [adding, setAdding] = useState(false);
   const [signingIn, setSigningIn] = useState<string | null>(null);
   const [removing, setRemoving] = useState<RemoteRow | null>(null);
-  const { tests, tried, test, forget } = useTests(project);
+  const { tests, tried, test, show, forget } = useTests(project);
   const remotes = useCommand("remotes.list", { project });
   const push = usePush();
   const pull = usePull();
@@ -101,7 +102,7 @@ export default function RemotesPage() {
       key: "health",
       title: "Connection",
       width: "minmax(104px, 2fr)",
-      cell: (row) => <Health health={tests[row.called]} />,
+      cell: (row) => <Health health={tests[row.called]} onOpen={(problem) => show(row.called, problem)} />,
     },
     {
       key: "actions",
