@@ -105,6 +105,25 @@ impl Bench {
         (run, id(&jobs()[0]))
     }
 
+    /// A run whose first stage has made its output, though nobody here saw it to its end.
+    fn made(&self) -> String {
+        let (run, job) = self.begun();
+        self.close(&run);
+        self.lets_go();
+        until("its end", || self.status(&job) == "succeeded");
+        run
+    }
+
+    /// The same, where the stage that comes then was edited meanwhile.
+    fn edited(&self) -> String {
+        let (run, job) = self.begun();
+        self.close(&run);
+        self.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
+        self.lets_go();
+        until("its end", || self.status(&job) == "succeeded");
+        run
+    }
+
     /// The runner, the supervisor and the connection end without a word.
     fn close(&self, run: &str) {
         let jobs = self.place.workspace().join("jobs");
@@ -271,10 +290,7 @@ fn a_run_that_cannot_go_on_leaves_no_job_behind() {
 #[test]
 fn what_a_job_made_and_somebody_edited_since_is_made_again() {
     let bench = Bench::new();
-    let (run, job) = bench.begun();
-    bench.close(&run);
-    bench.lets_go();
-    until("its end", || bench.status(&job) == "succeeded");
+    bench.made();
     bench.writes("out", "made by hand\n");
 
     let again = bench.place.json(&bench.folder, &["run"]);
@@ -318,11 +334,7 @@ fn looking_runs_nothing_that_nobody_asked_for() {
 #[test]
 fn a_run_that_waits_says_why_and_what_to_do() {
     let bench = Bench::new();
-    let (run, job) = bench.begun();
-    bench.close(&run);
-    bench.lets_go();
-    bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
-    until("its end", || bench.status(&job) == "succeeded");
+    let run = bench.edited();
 
     let told_by = |arguments: &[&str]| told(&bench.place.run(&bench.folder, arguments));
     let short = &run[..8];
@@ -363,11 +375,7 @@ fn a_run_that_waits_says_why_and_what_to_do() {
 #[test]
 fn a_run_that_waits_can_be_stopped() {
     let bench = Bench::new();
-    let (run, job) = bench.begun();
-    bench.close(&run);
-    bench.lets_go();
-    bench.writes("dvc.yaml", &STAGES.replace("taken", "edited"));
-    until("its end", || bench.status(&job) == "succeeded");
+    let run = bench.edited();
     let waiting = bench.place.text(&bench.folder, &["runs", "show", &run]);
     assert!(waiting.contains("waits:"), "{waiting}");
 
@@ -447,10 +455,7 @@ fn a_run_of_which_nobody_knows_what_it_began_with_waits() {
 #[test]
 fn what_was_lost_while_the_laptop_was_closed_is_made_again() {
     let bench = Bench::new();
-    let (run, job) = bench.begun();
-    bench.close(&run);
-    bench.lets_go();
-    until("its end", || bench.status(&job) == "succeeded");
+    let run = bench.made();
     std::fs::remove_file(bench.folder.join("out")).unwrap();
 
     let again = bench.place.json(&bench.folder, &["run"]);
