@@ -365,7 +365,14 @@ pub enum Runs {
         #[arg(long, default_value_t = 100)]
         max: u32,
     },
-    /// End a run that is going on.
+    /// Go on with a run that waits because the project was changed, with what is here now.
+    Resume {
+        run_id: String,
+        /// Do not follow it.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// End a run that is going on, or waits.
     Stop { run_id: String },
 }
 

@@ -8,7 +8,7 @@ use lapwing_app::wire::{
     Deploy, DeploymentDetail, DeploymentRef, DeploymentRow, DeploymentState, ExportDeployment,
     Nothing, Package, PushDeployment, ReadDeploymentLog, Rollback, Target,
 };
-use lapwing_core::{Code, DeploymentName, Report};
+use lapwing_core::{Code, DeploymentName, Report, split_remote};
 
 use super::args::{self, Deployments, Place};
 use super::transfer::shown;
@@ -99,7 +99,7 @@ pub fn run(context: &Context, verb: Deployments) -> Done {
 }
 
 fn push(context: &Context, deployment: &str, remote: &str) -> Done {
-    let (remote, repository) = match remote.split_once(':') {
+    let (remote, repository) = match split_remote(remote) {
         Some((remote, repository)) => (remote, Some(repository.to_owned())),
         None => (remote, None),
     };

@@ -140,8 +140,8 @@ fn search(context: &Context, remote: String, text: String) -> Done {
         remote,
         text,
     };
-    let all = models::search(&context.app, input)?;
-    context.out.answer(&all, |all| {
+    let found = models::search(&context.app, input)?;
+    context.out.answer(&found.rows, |all| {
         if all.is_empty() {
             return print::talk("Nothing of that name there.");
         }
@@ -164,6 +164,9 @@ fn search(context: &Context, remote: String, text: String) -> Done {
             .collect();
         print::table(&["model", "latest", "aliases", "description"], &rows);
     })?;
+    if found.more {
+        print::talk("There are more: write a part of the name.");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use lapwing_app::wire::{
     Engine, ExportPipeline, InProject, JobStatus, RunStatus, StageState, StartRun, Stays,
     UploadsOf, Why,
 };
-use lapwing_core::{Code, Report};
+use lapwing_core::{Code, Report, RunId};
 
 use super::args::{self, Run};
 use super::deployments::target;
@@ -17,7 +17,12 @@ use super::{Context, Done, print};
 pub fn status(context: &Context, quiet: bool) -> Done {
     let project = context.project()?;
     let broken = (!quiet).then(|| lapwing_app::projects::config_error(&project));
-    let status = pipeline::status(&context.app, InProject { project })?;
+    let status = pipeline::status(
+        &context.app,
+        InProject {
+            project: project.clone(),
+        },
+    )?;
     if let Some(report) = broken.flatten() {
         print::warn(&report);
     }
@@ -31,6 +36,9 @@ pub fn status(context: &Context, quiet: bool) -> Done {
                 .iter()
                 .for_each(|line| print::line(line));
         })?;
+        if let Some(run) = pipeline::waiting(&context.app, InProject { project })? {
+            print::talk(&super::runs::waits(&run.run_id, run.started, &run.why));
+        }
     }
     Ok(if clean {
         ExitCode::SUCCESS
@@ -75,8 +83,13 @@ pub fn run(context: &Context, arguments: Run) -> Done {
         print::short(run_id.as_str()),
         print::dim(&started.stages.join(" → "))
     ));
-    pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the run…"))?;
-    let ended = pipeline::follow(&context.app, &run_id, &|progress| say(&progress))?;
+    follow(context, &run_id)
+}
+
+/// Tells how a run goes until it ends; Ctrl-C ends it.
+pub fn follow(context: &Context, run_id: &RunId) -> Done {
+    pipeline::stop_on_interrupt(&context.app, run_id, || print::talk("Stopping the run…"))?;
+    let ended = pipeline::follow(&context.app, run_id, &|progress| say(&progress))?;
     let detail = lapwing_app::runs::get(
         &context.app,
         lapwing_app::wire::RunRef {
@@ -105,7 +118,7 @@ pub fn run(context: &Context, arguments: Run) -> Done {
                 .hint("`lapwing run` goes on with the stages that are left"),
         ),
         RunStatus::Running | RunStatus::Scheduled | RunStatus::Failed => {
-            Err(pipeline::failure(&context.app, &run_id))
+            Err(pipeline::failure(&context.app, run_id))
         }
     }
 }

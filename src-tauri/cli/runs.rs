@@ -7,6 +7,7 @@ use lapwing_app::wire::{
     RunsPage, SweepView,
 };
 use lapwing_app::{pipeline, runs};
+use lapwing_core::{RunId, Timestamp};
 
 use super::args::Runs;
 use super::{Context, Done, print};
@@ -58,6 +59,22 @@ pub fn run(context: &Context, verb: Runs) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         Runs::Compare { run_ids } => compare(context, &run_ids),
+        Runs::Resume { run_id, detach } => {
+            let run_id = runs::find(app, &run_id)?;
+            pipeline::resume(
+                app,
+                RunRef {
+                    run_id: run_id.clone(),
+                },
+            )?;
+            if detach {
+                context
+                    .out
+                    .answer(&Nothing {}, |_| print::talk("It goes on."))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            super::pipeline::follow(context, &run_id)
+        }
         Runs::Stop { run_id } => {
             let run_id = runs::find(app, &run_id)?;
             pipeline::stop(app, RunRef { run_id })?;
@@ -111,6 +128,11 @@ fn say_page(page: &RunsPage) {
             "{more} more metrics: see `lapwing runs show ID`, or --json"
         )));
     }
+    for row in &page.rows {
+        if let Some(why) = &row.waits {
+            print::talk(&waits(&row.run_id, row.start, why));
+        }
+    }
 }
 
 fn head(row: &RunRow) -> Vec<String> {
@@ -120,7 +142,7 @@ fn head(row: &RunRow) -> Vec<String> {
     vec![
         print::short(row.run_id.as_str()),
         row.name.clone(),
-        status_word(row.status).to_owned(),
+        row_word(row).to_owned(),
         print::time(row.start),
         took,
     ]
@@ -137,6 +159,21 @@ pub fn status_word(status: RunStatus) -> &'static str {
     }
 }
 
+fn row_word(row: &RunRow) -> &'static str {
+    match row.waits {
+        Some(_) => "waiting",
+        None => status_word(row.status),
+    }
+}
+
+/// Why a run waits, and what to do about it.
+pub fn waits(run_id: &RunId, started: Timestamp, why: &str) -> String {
+    let (id, started) = (print::short(run_id.as_str()), print::time(started));
+    format!(
+        "The run of {started} waits: {why}. `lapwing runs resume {id}` goes on with what is here now, `lapwing runs stop {id}` ends it."
+    )
+}
+
 /// One run in words.
 pub fn show(detail: &RunDetail) {
     let row = &detail.row;
@@ -147,10 +184,13 @@ pub fn show(detail: &RunDetail) {
     ));
     print::line(&format!(
         "{}, started {} by {}",
-        status_word(row.status),
+        row_word(row),
         print::time(row.start),
         row.user
     ));
+    if let Some(why) = &row.waits {
+        print::line(&waits(&row.run_id, row.start, why));
+    }
     if let Some(commit) = &row.commit {
         let dirty = detail
             .tags

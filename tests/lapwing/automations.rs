@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::place::{Place, peer, told};
-use crate::registries::{PASSWORD, Registry, add_registry};
+use crate::registries::{add_registry, registry};
+use crate::registry::PASSWORD;
 
 /// A lap takes seconds; a machine that builds at the same time may need far longer.
 const BOUND: Duration = Duration::from_secs(400);
@@ -314,7 +315,7 @@ fn new_data_starts_a_lap_once() {
 #[test]
 fn an_alias_that_moves_elsewhere_is_followed() {
     let sandbox = Sandbox::deployed("on = { remote_alias = \"images:rule@prod\" }");
-    let registry = Registry::start(&sandbox.place);
+    let registry = registry(&sandbox.place);
     add_registry(
         &sandbox.place,
         &sandbox.folder,

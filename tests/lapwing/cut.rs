@@ -2,8 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Condvar, Mutex};
 
 /// A way to the server that is cut, or stands still, after so many bytes to it, until it is mended.
 pub struct Cut {
@@ -22,6 +22,15 @@ struct Counted {
     /// Set where nothing passes until it is mended, and nothing breaks either.
     held: Mutex<bool>,
     mended: Condvar,
+    meeting: Option<Meeting>,
+}
+
+/// Where two connections wait for each other.
+struct Meeting {
+    /// So much of its own each of them has sent then.
+    after: i64,
+    both: Barrier,
+    came: AtomicUsize,
 }
 
 impl Cut {
@@ -31,15 +40,33 @@ impl Cut {
 
     /// As [`Cut::before`], but nobody notices: what was sent does not arrive.
     pub fn holding(port: u16, bytes: i64) -> Self {
-        Self::new(port, bytes, true, Box::new(|| {}))
+        Self::new(port, bytes, true, None, Box::new(|| {}))
+    }
+
+    /// A way that is never cut, and on which two connections wait for each other once each has sent so many bytes: neither can be
+    /// over before the other has begun.
+    #[cfg(target_os = "linux")]
+    pub fn meeting(port: u16, bytes: i64) -> Self {
+        let meeting = Meeting {
+            after: bytes,
+            both: Barrier::new(2),
+            came: AtomicUsize::new(0),
+        };
+        Self::new(port, i64::MAX / 2, false, Some(meeting), Box::new(|| {}))
     }
 
     /// The same, where something else ends at that moment: the server, say.
     pub fn with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
-        Self::new(port, bytes, false, Box::new(then))
+        Self::new(port, bytes, false, None, Box::new(then))
     }
 
-    fn new(port: u16, bytes: i64, held: bool, then: Box<dyn FnOnce() + Send>) -> Self {
+    fn new(
+        port: u16,
+        bytes: i64,
+        held: bool,
+        meeting: Option<Meeting>,
+        then: Box<dyn FnOnce() + Send>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
         let counted = Arc::new(Counted {
@@ -48,6 +75,7 @@ impl Cut {
             then: Mutex::new(Some(then)),
             held: Mutex::new(held),
             mended: Condvar::new(),
+            meeting,
         });
         let ours = counted.clone();
         std::thread::spawn(move || {
@@ -78,6 +106,13 @@ impl Cut {
         self.counted.left.load(Ordering::SeqCst) < 0
     }
 
+    /// How many connections have met another one.
+    #[cfg(target_os = "linux")]
+    pub fn met(&self) -> usize {
+        let meeting = self.counted.meeting.as_ref();
+        meeting.map_or(0, |meeting| meeting.came.load(Ordering::SeqCst))
+    }
+
     pub fn mend(&self) {
         self.counted.left.store(i64::MAX / 2, Ordering::SeqCst);
         *self.counted.held.lock().unwrap() = false;
@@ -101,13 +136,27 @@ impl Counted {
         }
         waits
     }
+
+    /// Waits for the other connection when this one comes to where they meet: it had sent `before`, and sends so much more.
+    fn meets(&self, before: i64, bytes: i64) {
+        let Some(meeting) = &self.meeting else { return };
+        if before < meeting.after && before + bytes >= meeting.after {
+            meeting.both.wait();
+            meeting.came.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 fn pass(mut from: &TcpStream, mut to: &TcpStream, counted: Option<&Counted>) {
     let mut piece = [0_u8; 16 * 1024];
+    let mut own = 0;
     while let Ok(read) = from.read(&mut piece) {
         let bytes = i64::try_from(read).unwrap();
-        let spent = counted.is_some_and(|counted| !counted.allows(bytes));
+        let spent = counted.is_some_and(|counted| {
+            counted.meets(own, bytes);
+            !counted.allows(bytes)
+        });
+        own += bytes;
         if read == 0 || spent || to.write_all(&piece[..read]).is_err() {
             break;
         }

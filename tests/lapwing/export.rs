@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::cut::Cut;
 use crate::place::{Place, interrupted, peer, told};
-use crate::registries::{PASSWORD, Registry, add_registry};
+use crate::registries::{add_registry, registry};
+use crate::registry::PASSWORD;
 
 /// An image of a debug build is large, and a slow disk takes its time.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -305,7 +306,7 @@ fn an_exported_endpoint_answers_elsewhere_as_it_does_here() {
 
 /// Pushed with the remote's password; the real engine pulls it and runs it.
 fn a_registry_hands_it_on(place: &Place, folder: &Path, here: &[&str]) {
-    let registry = Registry::start(place);
+    let registry = registry(place);
     add_registry(place, folder, "images", registry.port, "wrong");
     let push = ["deployments", "push", "small", "images:team/small"];
     let refused = place.run(folder, &push);
@@ -345,7 +346,7 @@ fn a_registry_hands_it_on(place: &Place, folder: &Path, here: &[&str]) {
 
 /// Ctrl-C while the engine sends: it stops, and nothing half is to be pulled.
 fn a_push_of_an_image_is_stopped(place: &Place, folder: &Path) {
-    let registry = Registry::start(place);
+    let registry = registry(place);
     let held = Cut::holding(registry.port, 1 << 20);
     add_registry(place, folder, "slow-images", held.port, PASSWORD);
     let pushing = place

@@ -29,6 +29,9 @@ mod place;
 #[cfg(target_os = "linux")]
 mod ray;
 mod registries;
+#[path = "../../src-tauri/crates/app/tests/app/registry.rs"]
+#[expect(dead_code, reason = "the app's own tests use more of it")]
+mod registry;
 mod remotes;
 #[cfg(target_os = "linux")]
 #[path = "../../src-tauri/crates/jobs/tests/jobs/slurmd.rs"]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::cut::Cut;
 use crate::hugging_face::server::Server;
 use crate::place::{Place, interrupted, peer, told};
+use crate::registry::{Access, PASSWORD, Registry};
 
 const START_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
@@ -414,60 +415,9 @@ print(len(MlflowClient().search_logged_models(["0"])))
     );
 }
 
-/// The real `docker-registry` of Debian, with a password.
-pub struct Registry {
-    server: Child,
-    pub port: u16,
-}
-
-pub const PASSWORD: &str = "canary-of-the-registry";
-
-impl Registry {
-    pub fn start(place: &Place) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        Self::start_at(place, port)
-    }
-
-    /// With what one that ran before has left.
-    fn start_at(place: &Place, port: u16) -> Self {
-        let folder = place.path("registry");
-        std::fs::create_dir_all(&folder).unwrap();
-        let known = Command::new("htpasswd")
-            .args(["-Bbn", "ada", PASSWORD])
-            .output()
-            .expect("htpasswd is installed: run `make test`");
-        std::fs::write(folder.join("htpasswd"), known.stdout).unwrap();
-        let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: \"{0}/data\"}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\nauth: {{htpasswd: {{realm: test, path: \"{0}/htpasswd\"}}}}\n",
-            folder.display()
-        );
-        std::fs::write(folder.join("config.yml"), config).unwrap();
-        let server = Command::new("docker-registry")
-            .args(["serve", "config.yml"])
-            .current_dir(&folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker-registry is installed: run `make test`");
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                begun.elapsed() < START_LIMIT,
-                "the registry does not come up"
-            );
-            std::thread::sleep(POLL);
-        }
-        Self { server, port }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
+/// A registry of images that asks for a password.
+pub fn registry(place: &Place) -> Registry {
+    Registry::start(&place.path("registry"), Access::Password)
 }
 
 pub fn add_registry(place: &Place, here: &Path, name: &str, port: u16, password: &str) {
@@ -498,7 +448,7 @@ pub fn add_registry(place: &Place, here: &Path, name: &str, port: u16, password:
 }
 
 fn a_registry_of_images_keeps_models_too(place: &Place) {
-    let registry = Registry::start(place);
+    let registry = registry(place);
     let here = place.path("mlflow");
     add_registry(place, &here, "images", registry.port, "wrong");
     let refused = place.run(&here, &["models", "push", "birds/1", "images"]);
@@ -524,6 +474,8 @@ fn a_registry_of_images_keeps_models_too(place: &Place) {
     assert_eq!(again["new"], false, "{again}");
     let found = place.json(&here, &["models", "search", "images"]);
     assert_eq!(found[0]["latest"], "1", "{found}");
+
+    a_registry_of_many_is_searched_whole(place, &here);
 
     // Another person, another workspace: the same model under the same run.
     let other = Place::new();
@@ -562,6 +514,31 @@ fn a_registry_of_images_keeps_models_too(place: &Place) {
     );
 }
 
+/// More repositories than one page of the registry's list has.
+fn a_registry_of_many_is_searched_whole(place: &Place, here: &Path) {
+    const MANY: usize = 1100;
+    let all = place.path("registry/data/docker/registry/v2/repositories");
+    let copy = |number: usize| {
+        let to = all.join(format!("flock/bird-{number:04}"));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let mut cp = Command::new("cp");
+        cp.arg("-r").arg(all.join("birds")).arg(to);
+        assert!(cp.status().unwrap().success());
+    };
+    (0..MANY).for_each(copy);
+    let names = |text: &str| {
+        let output = place.run(here, &["models", "search", "images", text, "--json"]);
+        let said = told(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+        let found = found.as_array().unwrap().len();
+        (found, said.contains("There are more"))
+    };
+    assert_eq!(names(""), (100, true));
+    assert_eq!(names("bird-1099"), (1, false), "on the second page");
+    assert_eq!(names("bird-105"), (10, false));
+    std::fs::remove_dir_all(all.join("flock")).unwrap();
+}
+
 /// Changes a byte of each large blob, without changing its size.
 fn damage(folder: &Path) {
     let output = Command::new("find")
@@ -586,7 +563,7 @@ const PART: i64 = 16 << 20;
 const HUGE: i64 = 3 * PART + 5;
 
 fn a_large_upload_that_is_cut_is_completed(place: &Place) {
-    let registry = Registry::start(place);
+    let registry = registry(place);
     let here = place.path("mlflow");
     let ballast: Vec<u8> = (0..HUGE).map(|n| (n % 253) as u8).collect();
     std::fs::write(here.join("large/ballast.bin"), ballast).unwrap();
@@ -596,16 +573,17 @@ fn a_large_upload_that_is_cut_is_completed(place: &Place) {
 }
 
 fn a_registry_that_is_killed_gets_what_is_missing(place: &Place) {
-    let registry = Registry::start(place);
+    let registry = registry(place);
     let (port, process) = (registry.port, registry.server.id().to_string());
     let cut = Cut::with(port, PART + PART / 2, move || {
         let killed = Command::new("kill").args(["-9", &process]).status();
         assert!(killed.unwrap().success());
     });
+    let folder = place.path("registry");
     let mut again = None;
     goes_on_after(place, &cut, "dying-images", || {
         drop(registry);
-        again = Some(Registry::start_at(place, port));
+        again = Some(Registry::start_at(&folder, Access::Password, port));
     });
 }
 
@@ -632,7 +610,7 @@ fn goes_on_after(place: &Place, cut: &Cut, remote: &str, mend: impl FnOnce()) {
 
 /// Ctrl-C in the middle of a part, which is sent to its end: the next push goes on behind it.
 fn a_push_that_is_stopped_is_gone_on_with(place: &Place) {
-    let registry = Registry::start(place);
+    let registry = registry(place);
     let here = place.path("mlflow");
     let held = Cut::holding(registry.port, PART + PART / 2);
     add_registry(place, &here, "slow-images", held.port, PASSWORD);

@@ -231,6 +231,15 @@ fn a_git_remote_and_a_storage_of_one_name_are_told_apart() {
     assert_eq!(code, 0, "{said}");
     let (_, said) = run(&["models", "search", "origin"]);
     assert!(said.contains("wants to know who you are"), "{said}");
+    let (_, said) = run(&["models", "search", "mlflow:origin"]);
+    assert!(said.contains("wants to know who you are"), "{said}");
+    let (_, said) = run(&["models", "pull", "mlflow:origin:flights@prod"]);
+    assert!(said.contains("wants to know who you are"), "{said}");
+    let (_, said) = run(&["models", "pull", "git:origin:flights@prod"]);
+    assert!(
+        said.contains("cannot be kept at `origin` (git repository)"),
+        "{said}"
+    );
 
     let (code, said) = run(&["remotes", "remove", "storage:origin"]);
     assert_eq!(code, 0, "{said}");

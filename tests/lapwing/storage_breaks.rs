@@ -197,13 +197,17 @@ fn a_push_over_ssh_whose_server_is_killed_goes_on_where_it_was() {
     assert!(again < AT_MOST_AGAIN, "{again}");
 }
 
+/// More than all small files and everything else that a push says.
+#[cfg(target_os = "linux")]
+const IN_THE_LARGE_FILE: i64 = 2 << 20;
+
 #[cfg(target_os = "linux")]
 #[test]
 fn two_push_the_same_file_over_ssh_at_once() {
     let place = Place::new();
     let machine = Machine::start(&place);
-    let cut = Cut::before(machine.port, i64::MAX / 2);
-    let shared = breaking_ssh(&place, &machine, &cut);
+    let way = Cut::meeting(machine.port, IN_THE_LARGE_FILE);
+    let shared = breaking_ssh(&place, &machine, &way);
     let both = [
         shared.push().spawn().unwrap(),
         shared.push().spawn().unwrap(),
@@ -212,6 +216,11 @@ fn two_push_the_same_file_over_ssh_at_once() {
         let ended = push.wait_with_output().unwrap();
         assert!(ended.status.success(), "{}", told(&ended));
     }
+    assert_eq!(
+        way.met(),
+        2,
+        "each was in the middle of it while the other was"
+    );
     shared.is_whole();
     let pushed = shared.push().output().unwrap();
     let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();

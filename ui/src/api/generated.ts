@@ -421,6 +421,13 @@ export type Found = {
 	route: string,
 };
 
+/**  What a search found in a registry elsewhere. */
+export type FoundModels = {
+	rows: RemoteModelRow[],
+	/**  There are others: more of the name finds them. */
+	more: boolean,
+};
+
 /**  Where the branch stands against its git remote, as of the last exchange. */
 export type GitPosition = {
 	branch: string,
@@ -664,6 +671,7 @@ export type Overview = {
 	stations: Station[],
 	/**  The one thing that needs attention, in a sentence; `None` when nothing does. */
 	attention: string | null,
+	waiting: WaitingRun | null,
 	next: NextAction,
 };
 
@@ -698,6 +706,7 @@ export type PipelineView = {
 	current_run: RunId | null,
 	/**  The newest sweep that is going on, if one is. */
 	current_sweep: RunId | null,
+	waiting: WaitingRun | null,
 };
 
 /**  What a sweep would do. */
@@ -1051,6 +1060,8 @@ export type RunRow = {
 	name: string,
 	experiment: string,
 	status: RunStatus,
+	/**  Why a run that goes on waits for somebody to say so, as in [`WaitingRun`](super::WaitingRun). */
+	waits: string | null,
 	user: string,
 	start: Timestamp,
 	end: Timestamp | null,
@@ -1125,6 +1136,10 @@ export type StageRow = {
 	/**  `key = value` as resolved now. */
 	params: string[],
 	state: StageState,
+	/**  The remote that it runs on, or would; here without one. */
+	on: string | null,
+	/**  What its job waits for, is being done for it, or why nothing is heard of it: only while it goes on. */
+	waits: string | null,
 	/**  Why it would run, one short sentence each. */
 	reasons: string[],
 	/**  The newest job of this stage. */
@@ -1409,6 +1424,14 @@ export type VersionRow = {
 	deployments: string[],
 };
 
+/**  A run whose process is gone, and that goes on only when somebody says so: what lies here is not what was asked for. */
+export type WaitingRun = {
+	run_id: RunId,
+	started: Timestamp,
+	/**  A clause: "stage `fit` was edited since it began". */
+	why: string,
+};
+
 /**  Why a file goes along. */
 export type Why = 
 /**  Git tracks it. */
@@ -1450,6 +1473,7 @@ export type Commands = {
 	"pipeline.get": { input: InProject; answer: PipelineView };
 	"pipeline.run": { input: StartRun; answer: StartedRun };
 	"pipeline.uploads": { input: UploadsOf; answer: UploadList };
+	"pipeline.resume": { input: RunRef; answer: Nothing };
 	"pipeline.stop": { input: RunRef; answer: Nothing };
 	"pipeline.plan_sweep": { input: StartSweep; answer: PlannedSweep };
 	"pipeline.sweep": { input: StartSweep; answer: StartedSweep };
@@ -1476,7 +1500,7 @@ export type Commands = {
 	"models.set_alias": { input: SetAlias; answer: Nothing };
 	"models.push": { input: PushModel; answer: Pushed };
 	"models.pull": { input: PullModel; answer: Pulled };
-	"models.search_remote": { input: SearchRemoteModels; answer: RemoteModelRow[] };
+	"models.search_remote": { input: SearchRemoteModels; answer: FoundModels };
 	"lineage.trace": { input: Trace; answer: Lineage };
 	"deployments.list": { input: Nothing; answer: DeploymentRow[] };
 	"deployments.get": { input: DeploymentRef; answer: DeploymentDetail };
@@ -1540,6 +1564,7 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"pipeline.get": [],
 	"pipeline.run": ["pipeline", "runs", "jobs"],
 	"pipeline.uploads": [],
+	"pipeline.resume": ["pipeline", "runs", "jobs"],
 	"pipeline.stop": ["pipeline", "runs", "jobs"],
 	"pipeline.plan_sweep": [],
 	"pipeline.sweep": ["pipeline", "runs", "jobs"],

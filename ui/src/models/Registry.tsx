@@ -1,5 +1,5 @@
 import { Download } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { showFailure, useAction, useCommand } from "../api/client";
 import type { RemoteModelRow } from "../api/generated";
 import { toReport } from "../host";
@@ -9,6 +9,18 @@ import { useProject } from "../shared/stored";
 import { ended, Transfers, wasStopped } from "../shared/Transfers";
 import { Button, Field, Tag, To } from "../shared/ui";
 import { registries, versionWord } from "./registries";
+
+/** A registry elsewhere is asked once typing pauses. */
+const PAUSE_MS = 250;
+
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
+}
 
 /** Looks through a registry elsewhere, and brings a model from there. */
 export function RegistryDialog({
@@ -21,6 +33,7 @@ export function RegistryDialog({
   const [project] = useProject();
   const [chosen, setChosen] = useState("");
   const [text, setText] = useState("");
+  const asked = useSettled(text.trim());
   const remotes = useCommand("remotes.list", { project }, { enabled: open });
   const there = registries(remotes.data ?? []);
   const remote = there.find((row) => row.called === chosen) ?? there[0];
@@ -70,7 +83,7 @@ export function RegistryDialog({
               <Found
                 project={project}
                 remote={remote.called}
-                text={text.trim()}
+                text={asked}
                 pulling={pull.isPending ? pull.variables.address : null}
                 onPull={(address) => pull.mutate({ project, address, name: null, alias: null })}
               />
@@ -103,10 +116,10 @@ function Found({
   pulling: string | null;
   onPull: (address: string) => void;
 }) {
-  const found = useCommand("models.search_remote", { project, remote, text });
+  const found = useCommand("models.search_remote", { project, remote, text }, { keep: true });
   return (
     <Asked query={found}>
-      {(rows) =>
+      {({ rows, more }) =>
         rows.length === 0 ? (
           <p className="quiet">
             {text ? `Nothing with “${text}” in its name there.` : "It has no models yet."}
@@ -116,6 +129,9 @@ function Found({
             {rows.map((row) => (
               <FoundModel key={row.address} row={row} busy={pulling === row.address} onPull={onPull} />
             ))}
+            {more ? (
+              <li className="found-more quiet">These are the first. Write part of a name to find others.</li>
+            ) : null}
           </ul>
         )
       }

@@ -6,6 +6,7 @@ import { pathTo, useGo } from "../shared/place";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { Button, Page, StateMark, Tag, type Tone } from "../shared/ui";
+import { Waits, WaitsActions } from "../shared/Waits";
 import { Git } from "./Git";
 import { Lap } from "./Lap";
 import "./overview.css";
@@ -94,6 +95,17 @@ function quietSentence(overview: Overview): string {
   return "Nothing needs attention.";
 }
 
+/** The one thing that matters now, and what to do about it. */
+function Now({ answer }: { answer: Overview }) {
+  return (
+    <>
+      <StateMark tone={answer.attention || worst(answer) === "idle" ? worst(answer) : "good"} size={16} />
+      <p>{answer.attention ?? quietSentence(answer)}</p>
+      <Next next={answer.next} project={answer.project.path} />
+    </>
+  );
+}
+
 export default function OverviewPage() {
   const [project] = useProject();
   const overview = useCommand(
@@ -101,7 +113,8 @@ export default function OverviewPage() {
     { project: project ?? "" },
     {
       enabled: project !== null,
-      every: (answer) => (answer?.stations.some(({ state }) => state === "running") ? 2500 : 15_000),
+      every: (answer) =>
+        answer?.stations.some(({ state }) => state === "running") || answer?.waiting ? 2500 : 15_000,
     },
   );
   return (
@@ -115,10 +128,12 @@ export default function OverviewPage() {
             <code>{overview.data.project.commit}</code>
             <span className="cut">{overview.data.project.commit_message}</span>
             {overview.data.project.dirty ? <Tag tone="stale">uncommitted changes</Tag> : null}
-            {overview.data.project.git ? (
-              <Git project={overview.data.project.path} position={overview.data.project.git} />
-            ) : null}
           </span>
+        ) : null
+      }
+      actions={
+        overview.data?.project.git ? (
+          <Git project={overview.data.project.path} position={overview.data.project.git} />
         ) : null
       }
     >
@@ -127,12 +142,17 @@ export default function OverviewPage() {
           <div className="overview">
             {answer.project.config_error ? <Failure report={answer.project.config_error} /> : null}
             <Lap stations={answer.stations}>
-              <StateMark
-                tone={answer.attention || worst(answer) === "idle" ? worst(answer) : "good"}
-                size={16}
-              />
-              <p>{answer.attention ?? quietSentence(answer)}</p>
-              <Next next={answer.next} project={answer.project.path} />
+              {answer.waiting ? (
+                <>
+                  <StateMark tone="stale" size={16} />
+                  <p>
+                    <Waits {...answer.waiting} />
+                  </p>
+                  <WaitsActions run_id={answer.waiting.run_id} />
+                </>
+              ) : (
+                <Now answer={answer} />
+              )}
             </Lap>
           </div>
         )}

@@ -51,16 +51,23 @@ export function Actions({
     },
   });
   const stop = useAction("pipeline.stop", { done: "Stopped" });
+  const resume = useAction("pipeline.resume", { done: "The run goes on" });
   const stages = view?.stages ?? [];
   const current = view?.current_run ?? null;
+  const waiting = view?.waiting ?? null;
+  /** What Stop ends. */
+  const begun = current ?? waiting?.run_id ?? null;
   const dialog = (what: Asking) => ({
     open: asking === what,
     onOpenChange: (open: boolean) => setAsking(open ? what : null),
   });
-  const start = () => run.mutate({ project, stages: [], force: false, target: "process", set: [] });
+  const start = () =>
+    waiting
+      ? resume.mutate({ run_id: waiting.run_id })
+      : run.mutate({ project, stages: [], force: false, target: "process", set: [] });
   return (
     <>
-      {current ? <To to={pathTo("runs", current)}>Follow the run</To> : null}
+      {begun ? <To to={pathTo("runs", begun)}>{waiting ? "See the run" : "Follow the run"}</To> : null}
       {stages.length > 0 ? (
         <div className="segments">
           {(["graph", "table"] as const).map((shown) => (
@@ -75,12 +82,12 @@ export function Actions({
           ))}
         </div>
       ) : null}
-      {current ? (
+      {begun ? (
         <Button
           kind="danger"
           icon={Square}
           busy={stop.isPending}
-          onClick={() => stop.mutate({ run_id: current })}
+          onClick={() => stop.mutate({ run_id: begun })}
         >
           Stop
         </Button>
@@ -97,14 +104,14 @@ export function Actions({
       <AskButton
         label="Run with…"
         icon={SlidersHorizontal}
-        disabled={stages.length === 0}
+        disabled={stages.length === 0 || waiting !== null}
         onClick={() => setAsking("run")}
       />
       <Button
         kind="primary"
         icon={Play}
-        disabled={stages.length === 0 || current !== null}
-        busy={run.isPending}
+        disabled={(stages.length === 0 && waiting === null) || current !== null}
+        busy={run.isPending || resume.isPending}
         onClick={start}
       >
         Run

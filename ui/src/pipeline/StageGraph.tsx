@@ -31,15 +31,22 @@ function StageBox({ data: { stage, chosen } }: NodeProps<StageNode>) {
     <div
       className={`stage stage-${tone}`}
       data-chosen={chosen || undefined}
-      title={stage.description ?? stage.command}
+      title={stage.waits ?? stage.description ?? stage.command}
     >
       <Handle type="target" position={Position.Top} isConnectable={false} />
       <div className="line">
         <strong className="cut grow">{stage.name}</strong>
         {stage.duration_ms !== null ? <span className="faint">{duration(stage.duration_ms)}</span> : null}
       </div>
-      <State tone={tone}>{word}</State>
-      <div className="cut stage-why quiet">{stage.reasons[0] ?? stage.description ?? stage.command}</div>
+      <div className="line">
+        <State tone={tone}>{word}</State>
+        {stage.on ? <span className="faint cut">on {stage.on}</span> : null}
+      </div>
+      {stage.waits ? (
+        <div className="cut stage-why state-stale">{stage.waits}</div>
+      ) : (
+        <div className="cut stage-why quiet">{stage.reasons[0] ?? stage.description ?? stage.command}</div>
+      )}
       <Handle type="source" position={Position.Bottom} isConnectable={false} />
     </div>
   );

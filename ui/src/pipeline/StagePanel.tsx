@@ -39,6 +39,12 @@ export function StagePanel({
         <span className="grow" />
         <IconButton label="Close" icon={X} onClick={onClose} />
       </header>
+      {stage.waits ? (
+        <p className="stage-waits stage-reason" role="status">
+          <StateMark tone="stale" size={10} />
+          <span>{stage.waits}</span>
+        </p>
+      ) : null}
       <Tabs
         label="Stage"
         tabs={[
@@ -85,6 +91,7 @@ export function StagePanel({
               ["Makes", <Paths key="o" paths={stage.outs} none="nothing" />],
               ["Metrics", <Paths key="m" paths={stage.metrics} none="none" />],
               ["Parameters", <Paths key="p" paths={stage.params} none="none" />],
+              ["Runs on", stage.on ? <code key="w">{stage.on}</code> : "this machine"],
               ["Last took", duration(stage.duration_ms)],
               [
                 "Job",

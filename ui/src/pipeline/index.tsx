@@ -6,6 +6,7 @@ import { Asked, Empty, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
 import { Page, State } from "../shared/ui";
+import { WaitsBanner } from "../shared/Waits";
 import { STAGE } from "../shared/words";
 import { Actions } from "./Actions";
 import { StageGraph } from "./StageGraph";
@@ -32,7 +33,27 @@ const COLUMNS: Column<StageRow>[] = [
     cell: (row) => <State tone={STAGE[row.state].tone}>{STAGE[row.state].word}</State>,
     order: (row) => row.state,
   },
-  { key: "why", title: "Why", width: "minmax(200px, 2fr)", cell: (row) => row.reasons.join("; ") },
+  {
+    key: "on",
+    title: "Runs on",
+    width: "minmax(88px, 0.6fr)",
+    cell: (row) => <span title={row.on ?? undefined}>{row.on ?? "this machine"}</span>,
+    order: (row) => row.on,
+    spare: true,
+  },
+  {
+    key: "why",
+    title: "Why",
+    width: "minmax(200px, 2fr)",
+    cell: (row) =>
+      row.waits ? (
+        <span className="state-stale" title={row.waits}>
+          {row.waits}
+        </span>
+      ) : (
+        row.reasons.join("; ")
+      ),
+  },
   {
     key: "took",
     title: "Last took",
@@ -55,7 +76,9 @@ export default function PipelinePage() {
   const pipeline = useCommand(
     "pipeline.get",
     { project },
-    { every: (answer) => (answer?.current_run || answer?.current_sweep ? LIVE_MS : false) },
+    {
+      every: (answer) => (answer?.current_run || answer?.current_sweep || answer?.waiting ? LIVE_MS : false),
+    },
   );
   const stages = pipeline.data?.stages ?? [];
   const sweep = pipeline.data?.current_sweep ?? null;
@@ -69,6 +92,7 @@ export default function PipelinePage() {
       flush
       actions={<Actions project={project} view={pipeline.data} asTable={asTable} />}
     >
+      {pipeline.data?.waiting ? <WaitsBanner {...pipeline.data.waiting} /> : null}
       {sweep ? <SweepNote id={sweep} /> : null}
       <Asked query={pipeline}>
         {(view) => {

@@ -1,7 +1,7 @@
 import { Download, KeyRound, PlugZap, Plus, RefreshCw, Trash2, Upload } from "lucide-react";
 import { useState } from "react";
 import { call, useAction, useCommand } from "../api/client";
-import type { RemoteHealth, RemoteKind, RemoteRow } from "../api/generated";
+import type { RemoteHealth, RemoteKind, RemoteRow, Report } from "../api/generated";
 import { toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { Asked, Empty } from "../shared/states";
@@ -10,18 +10,22 @@ import { type Column, Table } from "../shared/Table";
 import { ended, Transfers, usePull, usePush } from "../shared/Transfers";
 import { Button, CopyButton, IconButton, Page, Tag } from "../shared/ui";
 import { AddRemote } from "./AddRemote";
-import { Health } from "./Health";
+import { Health, Problem } from "./Health";
 import { KINDS, originWords, synced, takesSecret } from "./kinds";
 import { SignInDialog } from "./SignInDialog";
 
 /** Kinds that take a user and a secret from us; the others use the keys that are here. Storage depends on its address. */
 const SIGNED: readonly RemoteKind[] = ["git", "mlflow", "oci", "hugging_face", "ray", "airflow", "kubeflow"];
 
-/** The tries of this visit, by name. */
+/** The tries of this visit, by name, and the newest one where it failed. */
 function useTests(project: string) {
   const [tests, setTests] = useState<Record<string, RemoteHealth | "asking">>({});
-  const keep = (name: string, health: RemoteHealth | "asking") =>
+  const [tried, setTried] = useState<{ name: string; problem: Report } | null>(null);
+  const keep = (name: string, health: RemoteHealth | "asking") => {
     setTests((known) => ({ ...known, [name]: health }));
+    if (health === "asking") setTried(null);
+    else if (health.problem) setTried({ name, problem: health.problem });
+  };
   const test = (name: string) => {
     keep(name, "asking");
     call("remotes.test", { project, name }).then(
@@ -29,7 +33,8 @@ function useTests(project: string) {
       (error) => keep(name, { server: null, user: null, millis: 0, problem: toReport(error) }),
     );
   };
-  return { tests, test };
+  const show = (name: string, problem: Report) => setTried({ name, problem });
+  return { tests, tried, test, show, forget: () => setTried(null) };
 }
 
 export default function RemotesPage() {
@@ -38,7 +43,7 @@ export default function RemotesPage() {
   const [adding, setAdding] = useState(false);
   const [signingIn, setSigningIn] = useState<string | null>(null);
   const [removing, setRemoving] = useState<RemoteRow | null>(null);
-  const { tests, test } = useTests(project);
+  const { tests, tried, test, show, forget } = useTests(project);
   const remotes = useCommand("remotes.list", { project });
   const push = usePush();
   const pull = usePull();
@@ -54,7 +59,7 @@ export default function RemotesPage() {
     {
       key: "name",
       title: "Remote",
-      width: "minmax(110px, 1fr)",
+      width: "minmax(96px, 1fr)",
       cell: (row) => (
         <span className="line" title={row.called}>
           <span className="cut">{row.name}</span>
@@ -66,14 +71,14 @@ export default function RemotesPage() {
     {
       key: "kind",
       title: "Kind",
-      width: "120px",
-      cell: (row) => KINDS[row.kind],
+      width: "minmax(104px, 132px)",
+      cell: (row) => <span title={KINDS[row.kind]}>{KINDS[row.kind]}</span>,
       order: (row) => KINDS[row.kind],
     },
     {
       key: "url",
       title: "Address",
-      width: "minmax(120px, 2fr)",
+      width: "minmax(100px, 2fr)",
       cell: (row) => (
         <span className="id">
           <code title={row.url}>{row.url}</code>
@@ -86,6 +91,7 @@ export default function RemotesPage() {
       key: "origin",
       title: "Named by",
       width: "88px",
+      spare: true,
       cell: (row) => (
         <span className="quiet" title={row.origin.by === "found" ? row.origin.file : undefined}>
           {originWords(row.origin)}
@@ -95,8 +101,8 @@ export default function RemotesPage() {
     {
       key: "health",
       title: "Connection",
-      width: "minmax(110px, 2fr)",
-      cell: (row) => <Health health={tests[row.called]} />,
+      width: "minmax(104px, 2fr)",
+      cell: (row) => <Health health={tests[row.called]} onOpen={(problem) => show(row.called, problem)} />,
     },
     {
       key: "actions",
@@ -152,6 +158,7 @@ export default function RemotesPage() {
   return (
     <Page title="Remotes" note="storage, registries and machines elsewhere" flush actions={add}>
       <Transfers project={project} />
+      {tried ? <Problem name={tried.name} problem={tried.problem} onClose={forget} /> : null}
       <Asked query={remotes}>
         {(rows) =>
           rows.length === 0 ? (

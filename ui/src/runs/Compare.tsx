@@ -6,8 +6,8 @@ import { figure, NONE } from "../shared/format";
 import { type Line, LineChart } from "../shared/LineChart";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
-import { Page, Section, State, Tabs, To } from "../shared/ui";
-import { RUN } from "../shared/words";
+import { Page, Section, Tabs, To } from "../shared/ui";
+import { RunState } from "./RunState";
 import { differingFirst } from "./runs";
 import "./runs.css";
 
@@ -58,7 +58,7 @@ function Side({ comparison }: { comparison: Comparison }) {
                     {run.name}
                   </To>
                 </span>
-                <State tone={RUN[run.status].tone}>{RUN[run.status].word}</State>
+                <RunState row={run} />
               </th>
             ))}
           </tr>

@@ -1,8 +1,8 @@
 import { useCommand } from "../api/client";
 import { duration, plural } from "../shared/format";
 import { pathTo } from "../shared/place";
-import { Section, State, To } from "../shared/ui";
-import { RUN } from "../shared/words";
+import { Section, To } from "../shared/ui";
+import { RunState } from "./RunState";
 import { childrenInput, runTime } from "./runs";
 
 /** Runs that a script logged under this one. Most runs have none, and then nothing is said. */
@@ -17,7 +17,7 @@ export function NestedRuns({ parent }: { parent: string }) {
       <ul className="rows">
         {rows.map((row) => (
           <li key={row.run_id}>
-            <State tone={RUN[row.status].tone}>{RUN[row.status].word}</State>
+            <RunState row={row} />
             <To to={pathTo("runs", row.run_id)} className="cut grow">
               {row.name}
             </To>

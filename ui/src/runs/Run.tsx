@@ -1,4 +1,4 @@
-import { Pencil, Square, Trash2 } from "lucide-react";
+import { Pencil, Play, Square, Trash2 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { toast } from "sonner";
 import { call, showFailure, useAction, useCommand } from "../api/client";
@@ -8,14 +8,15 @@ import { pathTo, usePlace } from "../shared/place";
 import { Asked, Failure, Skeleton } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { sweepEvery } from "../shared/trials";
-import { Button, IconButton, Page, State, Tabs, Tag } from "../shared/ui";
-import { RUN } from "../shared/words";
+import { Button, IconButton, Page, Tabs, Tag } from "../shared/ui";
+import { WaitsBanner } from "../shared/Waits";
 import { Artifacts } from "./Artifacts";
 import { Charts } from "./Charts";
 import { Register } from "./Register";
 import { Rename } from "./Rename";
 import { RunLog } from "./RunLog";
 import { RunOverview } from "./RunOverview";
+import { RunState } from "./RunState";
 import { Sweep } from "./Sweep";
 import "./runs.css";
 
@@ -90,6 +91,7 @@ export function Run({ id }: { id: string }) {
     { every: (answer) => (answer?.row.status === "RUNNING" ? LIVE_MS : false) },
   );
   const stop = useAction("pipeline.stop", { done: "Stopped" });
+  const resume = useAction("pipeline.resume", { done: "The run goes on" });
   const remove = useAction("runs.delete", {
     onDone: () => {
       place.go("/runs");
@@ -115,7 +117,7 @@ export function Run({ id }: { id: string }) {
       note={
         row ? (
           <span className="line">
-            <State tone={RUN[row.status].tone}>{RUN[row.status].word}</State>
+            <RunState row={row} />
             {row.models.map((model) => (
               <Tag key={model}>{model}</Tag>
             ))}
@@ -125,6 +127,16 @@ export function Run({ id }: { id: string }) {
       flush
       actions={
         <>
+          {row && row.waits !== null ? (
+            <Button
+              kind="primary"
+              icon={Play}
+              busy={resume.isPending}
+              onClick={() => resume.mutate({ run_id: id })}
+            >
+              Run
+            </Button>
+          ) : null}
           {row?.status === "RUNNING" ? (
             <Button
               kind="danger"
@@ -145,6 +157,7 @@ export function Run({ id }: { id: string }) {
         </>
       }
     >
+      {row && row.waits !== null ? <WaitsBanner started={row.start} why={row.waits} /> : null}
       <Tabs
         label="Run"
         tabs={sweep.view ? SWEEP_TABS : TABS}

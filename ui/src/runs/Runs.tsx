@@ -10,9 +10,9 @@ import { pathTo, usePlace } from "../shared/place";
 import { Empty, Failure, Skeleton } from "../shared/states";
 import { useProject, useStored } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
-import { Button, Page, State, Tag, Time, useNow } from "../shared/ui";
-import { RUN } from "../shared/words";
+import { Button, Page, Tag, Time, useNow } from "../shared/ui";
 import { RunName } from "./RunName";
+import { RunState } from "./RunState";
 import { type Keys, listInput, MOST_COMPARED, parseSorting, printSorting, runTime, shownKeys } from "./runs";
 import "./runs.css";
 
@@ -31,7 +31,7 @@ function columnsFor(keys: Keys, now: number): Column<RunRow>[] {
       key: "status",
       title: "State",
       width: "92px",
-      cell: (row) => <State tone={RUN[row.status].tone}>{RUN[row.status].word}</State>,
+      cell: (row) => <RunState row={row} />,
       order: (row) => row.status,
     },
     {

@@ -1,7 +1,15 @@
 // Rows of one kind. Virtual, so that 10,000 rows scroll like ten; sortable; driven by the keyboard.
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import "./table.css";
 
 export interface Column<R> {
@@ -14,6 +22,8 @@ export interface Column<R> {
   /** What to sort by; without it the column has no order. */
   order?: (row: R) => string | number | null;
   hint?: string;
+  /** Left out where the table is too narrow for all of them. */
+  spare?: boolean;
 }
 
 export interface Sorting {
@@ -48,6 +58,25 @@ export function leastWidth(widths: readonly string[], edges = EDGES): number {
   return each.reduce((sum, width) => sum + width, 0) + GAP * Math.max(0, widths.length - 1) + edges;
 }
 
+/** Those for which there is room: all, or all that are not spare. */
+export function fitting<R>(columns: readonly Column<R>[], room: number): readonly Column<R>[] {
+  const fit = leastWidth(columns.map(({ width }) => width)) <= room;
+  return fit ? columns : columns.filter(({ spare }) => !spare);
+}
+
+/** How wide an element is; without end before it is known. */
+function useWidth(element: RefObject<HTMLElement | null>, watched: boolean): number {
+  const [width, setWidth] = useState(Number.POSITIVE_INFINITY);
+  useLayoutEffect(() => {
+    const at = element.current;
+    if (!watched || !at || typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(() => setWidth(at.clientWidth));
+    observer.observe(at);
+    return () => observer.disconnect();
+  }, [element, watched]);
+  return width;
+}
+
 export interface TableProps<R> {
   label: string;
   rows: readonly R[];
@@ -67,8 +96,13 @@ export interface TableProps<R> {
 }
 
 export function Table<R>(props: TableProps<R>) {
-  const { label, columns, id, onOpen, selected, onSelect, current, onEnd, short = false } = props;
+  const { label, id, onOpen, selected, onSelect, current, onEnd, short = false } = props;
   const scroller = useRef<HTMLDivElement>(null);
+  const room = useWidth(
+    scroller,
+    props.columns.some(({ spare }) => spare),
+  );
+  const columns = useMemo(() => fitting(props.columns, room), [props.columns, room]);
   const [ownSorting, setOwnSorting] = useState<Sorting | null>(null);
   const [active, setActive] = useState(0);
   const sorting = props.onSort ? (props.sorting ?? null) : ownSorting;

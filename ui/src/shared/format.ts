@@ -80,6 +80,12 @@ export function when(at: number | null | undefined): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
+/** `14:05` of today, else with its day. */
+export function moment(at: number, now: number): string {
+  const whole = when(at);
+  return whole.slice(0, 10) === when(now).slice(0, 10) ? whole.slice(11) : whole;
+}
+
 /** With seconds and the zone, for hovering. */
 export function exactly(at: number | null | undefined): string {
   if (at === null || at === undefined) return "";

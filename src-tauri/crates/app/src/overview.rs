@@ -4,8 +4,8 @@ use lapwing_core::{Report, Timestamp};
 
 use crate::wire::{
     DataState, DeploymentRow, DeploymentState, Find, Found, InProject, ListAlerts, ListRuns,
-    MonitorState, NextAction, Nothing, Noun, Overview, RunStatus, RunsPage, StageState, Station,
-    StationState,
+    MonitorState, NextAction, Nothing, Noun, Overview, PipelineView, RunStatus, RunsPage,
+    StageState, Station, StationState,
 };
 use crate::{App, automations, data, deployments, models, monitors, pipeline, projects, runs};
 
@@ -31,7 +31,9 @@ pub fn get(app: &App, input: InProject) -> Result<Overview, Report> {
         .into_iter()
         .filter(of_project)
         .collect();
-    let (pipeline_station, stale, current) = pipeline_station(app, &input);
+    let view = pipeline::get(app, input.clone());
+    let waiting = view.as_ref().ok().and_then(|view| view.waiting.clone());
+    let (pipeline_station, stale, current) = pipeline_station(&view);
     let (model_station, deployable) = model_station(app, runs.as_ref().ok());
     let (monitor_station, attention) = monitor_station(app, &served);
     let next = match (&current, stale, &deployable) {
@@ -69,6 +71,7 @@ pub fn get(app: &App, input: InProject) -> Result<Overview, Report> {
         project,
         stations,
         attention,
+        waiting,
         next,
     })
 }
@@ -150,10 +153,10 @@ fn data_station(app: &App, input: &InProject) -> Station {
 }
 
 /// The station, how many stages are stale, and the run that goes on.
-fn pipeline_station(app: &App, input: &InProject) -> (Station, u32, Option<String>) {
-    let view = match pipeline::get(app, input.clone()) {
+fn pipeline_station(view: &Result<PipelineView, Report>) -> (Station, u32, Option<String>) {
+    let view = match view {
         Ok(view) => view,
-        Err(report) => return (broken(Noun::Pipeline, &report), 0, None),
+        Err(report) => return (broken(Noun::Pipeline, report), 0, None),
     };
     if let Some(report) = &view.error {
         return (broken(Noun::Pipeline, report), 0, None);
@@ -176,6 +179,7 @@ fn pipeline_station(app: &App, input: &InProject) -> (Station, u32, Option<Strin
         .find(|stage| stage.state == StageState::Failed);
     let (state, detail) = match (view.stages.len(), &current, failed) {
         (0, _, _) => (StationState::Empty, "no dvc.yaml yet".to_owned()),
+        (_, None, _) if view.waiting.is_some() => (StationState::Stale, "a run waits".to_owned()),
         (_, Some(_), _) => (
             StationState::Running,
             running.map_or("starting".to_owned(), |stage| {
@@ -206,6 +210,7 @@ fn run_station(runs: &Result<RunsPage, Report>) -> Station {
         return station(Noun::Runs, StationState::Empty, "no runs yet", "", None);
     };
     let state = match last.status {
+        RunStatus::Running if last.waits.is_some() => StationState::Stale,
         RunStatus::Running | RunStatus::Scheduled => StationState::Running,
         RunStatus::Finished => StationState::Good,
         RunStatus::Failed => StationState::Failed,

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use lapwing_core::{Code, Report, RunId};
+use lapwing_store::pipeline_runs;
 use lapwing_tracking::{Run, RunInput, Search};
 
 use crate::error::Reported as _;
 use crate::wire::{
-    ArtifactRow, CompareRuns, ComparedValue, Comparison, Count, DataRole, ExperimentRow,
+    ArtifactRow, CompareRuns, ComparedValue, Comparison, Count, DataRole, ExperimentRow, InProject,
     ListArtifacts, ListJobs, ListRuns, LoggedModelRow, Nothing, Point, ReadMetric, RenameRun,
     RunData, RunDetail, RunRef, RunRow, RunStatus, RunsPage, Series, TextContent,
 };
@@ -104,9 +105,10 @@ pub fn list(app: &App, input: ListRuns) -> Result<RunsPage, Report> {
         page_token: input.page_token,
         view,
     };
+    // Before the search: one that is looked at may be over.
+    let active = active(app)?;
     let page = app.tracking().search(&search).reported()?;
     let models = registered(app)?;
-    let active = active(app)?;
     let rows: Vec<RunRow> = page
         .runs
         .iter()
@@ -143,14 +145,31 @@ fn registered(app: &App) -> Result<BTreeMap<String, Vec<String>>, Report> {
     Ok(found)
 }
 
-/// Runs of pipelines that go on: a script may have ended its part of one already.
-fn active(app: &App) -> Result<BTreeSet<RunId>, Report> {
-    let all = lapwing_store::pipeline_runs::active(app.store(), None).reported()?;
-    Ok(all.into_iter().map(|run| run.run_id).collect())
+/// Runs of pipelines that go on, and why they wait: a script may have ended its part of one already.
+fn active(app: &App) -> Result<BTreeMap<RunId, Option<String>>, Report> {
+    let mut waits = BTreeMap::new();
+    for run in pipeline_runs::active(app.store(), None).reported()? {
+        let input = InProject {
+            project: run.project,
+        };
+        match pipeline::waiting(app, input) {
+            Ok(waiting) => waits.extend(waiting.map(|run| (run.run_id, run.why))),
+            Err(report) => tracing::debug!(report.message, "a run could not be looked at"),
+        }
+    }
+    // Some may have ended as they were looked at.
+    let all = pipeline_runs::active(app.store(), None).reported()?;
+    let all = all.into_iter().map(|run| run.run_id);
+    Ok(all.map(|id| (id.clone(), waits.remove(&id))).collect())
 }
 
-fn row(run: &Run, models: &BTreeMap<String, Vec<String>>, active: &BTreeSet<RunId>) -> RunRow {
-    let goes_on = active.contains(&run.id);
+fn row(
+    run: &Run,
+    models: &BTreeMap<String, Vec<String>>,
+    active: &BTreeMap<RunId, Option<String>>,
+) -> RunRow {
+    let waits = active.get(&run.id);
+    let goes_on = waits.is_some();
     let commit = run.tags.get("mlflow.source.git.commit");
     RunRow {
         run_id: run.id.clone(),
@@ -161,6 +180,7 @@ fn row(run: &Run, models: &BTreeMap<String, Vec<String>>, active: &BTreeSet<RunI
         } else {
             status(run.status)
         },
+        waits: waits.cloned().flatten(),
         user: run.user.clone(),
         start: run.start,
         end: run.end.filter(|_| !goes_on),
@@ -185,6 +205,7 @@ fn row(run: &Run, models: &BTreeMap<String, Vec<String>>, active: &BTreeSet<RunI
 /// # Errors
 /// When there is none with that id.
 pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
+    let active = active(app)?;
     let run = app.tracking().run(&input.run_id).reported()?;
     let mut all = jobs::list(
         app,
@@ -197,7 +218,7 @@ pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
     let logged = app.tracking().logged_models(&input.run_id).reported()?;
     let folder = app.tracking().artifact_folder(&input.run_id).reported()?;
     Ok(RunDetail {
-        row: row(&run, &registered(app)?, &active(app)?),
+        row: row(&run, &registered(app)?, &active),
         data: data(&run.inputs),
         tags: run.tags.clone(),
         jobs: all,
@@ -256,6 +277,7 @@ pub fn compare(app: &App, input: CompareRuns) -> Result<Comparison, Report> {
             format!("at most {MAX_COMPARED} runs can be compared"),
         ));
     }
+    let active = active(app)?;
     let runs = input
         .run_ids
         .iter()
@@ -263,7 +285,6 @@ pub fn compare(app: &App, input: CompareRuns) -> Result<Comparison, Report> {
         .collect::<Result<Vec<_>, _>>()
         .reported()?;
     let models = registered(app)?;
-    let active = active(app)?;
     let number = |value: f64| {
         if value.fract() == 0.0 && value.abs() < 1e9 {
             format!("{value:.0}")

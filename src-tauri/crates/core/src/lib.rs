@@ -13,7 +13,7 @@ mod workspace;
 
 pub use change::{Change, Tag};
 pub use id::{DeploymentName, InvalidName, JobId, PredictionId, RunId};
-pub use remote::RemoteKind;
+pub use remote::{RemoteKind, split_remote};
 pub use report::{Code, Report};
 pub use time::Timestamp;
 pub use workspace::Workspace;

@@ -86,6 +86,20 @@ impl RemoteKind {
     }
 }
 
+/// The remote of `REMOTE:REST` and the rest. It may have its kind in front, where several have its name: `oci:team:model`.
+#[must_use]
+pub fn split_remote(text: &str) -> Option<(&str, &str)> {
+    let (first, rest) = text.split_once(':')?;
+    let is_kind = RemoteKind::ALL.iter().any(|kind| kind.as_str() == first);
+    match rest.split_once(':') {
+        Some((name, rest)) if is_kind && !name.is_empty() => {
+            let remote = text.get(..first.len() + 1 + name.len())?;
+            Some((remote, rest))
+        }
+        Some(_) | None => Some((first, rest)),
+    }
+}
+
 impl fmt::Display for RemoteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -27,6 +27,7 @@ mod python_file;
 mod reason;
 mod resolved;
 mod run_cache;
+mod sources;
 mod stage;
 pub mod sweep;
 mod template;
@@ -38,12 +39,13 @@ pub use edit::{Assignment, Changed, Drafts, set_param};
 pub use error::{Error, Result};
 pub use lock::{LockEntry, LockFile, StageLock};
 pub use metrics::{Metric, metrics, plot_files, stage_metrics};
-pub use outcome::{commit, fingerprint, prepare, recorded, restore, sources};
+pub use outcome::{commit, fingerprint, prepare, recorded, restore};
 pub use params::{ParamValues, params, read_values};
 pub use pipeline::{Pipeline, Shown};
 pub use plan::{
     Action, Plan, PlanOptions, Scope, StageStatus, Step, plan, recheck, status, status_json,
 };
 pub use reason::Reason;
+pub use sources::Sources;
 pub use stage::{Cmd, Dep, OutKind, ParamsFile, Stage, StageOut};
 pub use value::Value;

@@ -1,7 +1,5 @@
 //! Before and after a stage's commands: clear its outputs, record what it read and made, or put an earlier run's outputs back.
 
-use std::collections::BTreeSet;
-
 use fs_err as fs;
 use lapwing_data::{Exclusive, Project};
 
@@ -11,7 +9,6 @@ use crate::{
     examine::{Expectations, Expected},
     lock::{self, LockEntry, LockFile, StageLock},
     params, paths,
-    pipeline::Pipeline,
     reason::Reason,
     run_cache,
     stage::{ParamsFile, Stage, StageOut},
@@ -117,31 +114,6 @@ pub fn fingerprint(project: &Project, stage: &Stage) -> Result<String> {
     let files = Files::new(project);
     let now = inputs(&files, stage, &Expectations::new(), &mut |_| {})?;
     Ok(run_cache::fingerprint(&now))
-}
-
-/// A digest of what a pipeline is and reads now: its stages, their parameters, and the files that none of them makes. Paths in
-/// `also`, from the root, count with them.
-pub fn sources(pipeline: &Pipeline, project: &Project, also: &[&str]) -> Result<String> {
-    let files = Files::new(project);
-    let outs = || pipeline.stages().iter().flat_map(|stage| &stage.outs);
-    let made = |path: &str| {
-        outs().any(|out| paths::is_within(path, &out.path) || paths::is_within(&out.path, path))
-    };
-    let mut all: BTreeSet<&str> = also.iter().copied().collect();
-    let mut text = String::new();
-    for stage in pipeline.stages() {
-        // Compared by the program that wrote it: another version may write it otherwise, and is none the wiser.
-        text += &format!("{stage:?}\n");
-        let deps = stage.deps.iter().map(|dep| dep.path.as_str());
-        let params = stage.params.iter().map(|file| file.path.as_str());
-        all.extend(deps.chain(params).filter(|path| !made(path)));
-    }
-    for path in all {
-        let there = !paths::is_url(path) && files.exists(path);
-        let id = there.then(|| files.id(path, false)).transpose()?;
-        text += &format!("{path:?} {id:?}\n");
-    }
-    Ok(run_cache::hex_digest(&text))
 }
 
 fn check_inside(stage: &Stage, out: &StageOut) -> Result<()> {

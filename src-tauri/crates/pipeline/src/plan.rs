@@ -106,7 +106,10 @@ pub fn recheck(project: &Project, stage: &Stage, force: bool) -> Result<Step> {
 }
 
 /// The stages of a plan in their order.
-fn selected<'p>(pipeline: &'p Pipeline, options: &PlanOptions) -> Result<Vec<&'p Stage>> {
+pub(crate) fn selected<'p>(
+    pipeline: &'p Pipeline,
+    options: &PlanOptions,
+) -> Result<Vec<&'p Stage>> {
     let stages = pipeline.stages();
     let mut targets = Vec::new();
     for target in &options.targets {

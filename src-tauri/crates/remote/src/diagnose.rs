@@ -68,5 +68,27 @@ pub(crate) fn deepest(error: &dyn std::error::Error) -> String {
     while let Some(source) = inner.source() {
         inner = source;
     }
-    inner.to_string()
+    reason(&inner.to_string())
+}
+
+/// Of OpenSSL's `error:CODE:library:function:reason:file:line:data`, the reason; other words as they are.
+fn reason(text: &str) -> String {
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts.as_slice() {
+        ["error", _code, _library, _function, reason, _file, ..] => (*reason).to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn of_openssl_only_the_reason_is_told() {
+        let whole = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:1889:";
+        assert_eq!(reason(whole), "certificate verify failed");
+        let other = "unexpected end of file: at byte 3";
+        assert_eq!(reason(other), other);
+    }
 }

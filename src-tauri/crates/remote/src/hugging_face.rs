@@ -156,7 +156,12 @@ impl HuggingFace {
     ///
     /// # Errors
     /// As [`HuggingFace::user`].
-    pub async fn search(&self, text: &str, author: Option<&str>, most: u32) -> Result<Vec<Model>> {
+    pub async fn search(
+        &self,
+        text: &str,
+        author: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<Model>> {
         let limit = most.to_string();
         let mut query = vec![("limit", limit.as_str()), ("sort", "downloads")];
         if !text.is_empty() {

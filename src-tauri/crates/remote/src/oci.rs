@@ -22,6 +22,7 @@ use crate::{Client, Error, Moved, Result};
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const MAX_TAGS_PAGES: usize = 1000;
+const MAX_CATALOG_PAGES: usize = 1000;
 
 /// A registry, and the part of it in front of every repository (`ghcr.io/org`).
 #[derive(Debug)]
@@ -191,25 +192,35 @@ impl Registry {
         Ok(all)
     }
 
-    /// Repositories below our part of the registry, without it. Large public registries do not answer this.
+    /// Repositories below our part of the registry, without it, of which the name contains `text`: no more than `most`. Large public
+    /// registries do not answer this.
     ///
     /// # Errors
     /// When the registry refuses.
-    pub async fn repositories(&self) -> Result<Vec<String>> {
+    pub async fn repositories(&self, text: &str, most: usize) -> Result<Vec<String>> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
             repositories: Vec<String>,
         }
-        let make = |client: &Client| client.request(Method::GET, "v2/_catalog?n=1000");
-        let response = self.send("registry:catalog:*", make).await?;
-        let answer: Answer = json(accepted(response).await?).await?;
         let front = self.repository("");
-        Ok(answer
-            .repositories
-            .into_iter()
-            .filter_map(|name| name.strip_prefix(&front).map(str::to_owned))
-            .collect())
+        let mut path = "v2/_catalog?n=1000".to_owned();
+        let mut found = Vec::new();
+        for _ in 0..MAX_CATALOG_PAGES {
+            let make = |client: &Client| client.request(Method::GET, &path);
+            let response = self.send("registry:catalog:*", make).await?;
+            let next = next_page(&response);
+            let answer: Answer = json(accepted(response).await?).await?;
+            let ours = answer.repositories.iter();
+            let ours = ours.filter_map(|name| name.strip_prefix(&front));
+            found.extend(ours.filter(|name| name.contains(text)).map(str::to_owned));
+            match next {
+                Some(next) if found.len() < most => path = next,
+                Some(_) | None => break,
+            }
+        }
+        found.truncate(most);
+        Ok(found)
     }
 
     /// Fetches a blob to `place`, which is only written when the digest is right; `part` keeps what has arrived until then.

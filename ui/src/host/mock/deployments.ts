@@ -229,6 +229,10 @@ function node(
 
 const HISTORY_FROM = Date.UTC(2026, 0, 1);
 
+/** As many as the core answers. */
+const MOST_FOUND = 100;
+const manyModels = () => new URLSearchParams(location.search).get("mock") === "many";
+
 export const deploymentAnswers: Some = {
   "deployments.push": ({ name, repository }) => ({
     image: `registry.example.org/team/${repository ?? name}:r3`,
@@ -246,15 +250,18 @@ export const deploymentAnswers: Some = {
       ["credit-risk-of-small-businesses-in-rural-areas-second-try", "", "12", {}],
       ["empty", "", null, {}],
     ];
-    return there
-      .filter(([name]) => name.includes(text))
-      .map(([name, description, latest, aliases]) => ({
+    for (let bird = 0; manyModels() && bird < 10_000; bird += 1) there.push([`bird-${bird}`, "", "1", {}]);
+    const found = there.filter(([name]) => name.includes(text));
+    return {
+      rows: found.slice(0, MOST_FOUND).map(([name, description, latest, aliases]) => ({
         name,
         description,
         latest,
         aliases,
         address: `${remote}:${name}`,
-      }));
+      })),
+      more: found.length > MOST_FOUND,
+    };
   },
   "models.list": (): Commands["models.list"]["answer"] => [
     {

@@ -8,7 +8,7 @@ import * as world from "./world";
 type Name = keyof Commands;
 type Answer<N extends Name> = Commands[N]["answer"];
 type Answers = { [N in Name]: (input: Commands[N]["input"]) => Answer<N> | Promise<Answer<N>> };
-type Variant = "full" | "empty" | "error" | "many" | "long" | "untrusted";
+type Variant = "full" | "empty" | "error" | "many" | "long" | "untrusted" | "waiting";
 
 const fail = (name: string, message: string, hint: string | null = null, code: Report["code"] = "failed") =>
   new ReportError({ code, name, message, hint });
@@ -17,7 +17,14 @@ const fail = (name: string, message: string, hint: string | null = null, code: R
 const EMPTY: Partial<Answers> = {
   "data.list": () => [],
   "data.files": () => [],
-  "pipeline.get": () => ({ stages: [], edges: [], error: null, current_run: null, current_sweep: null }),
+  "pipeline.get": () => ({
+    stages: [],
+    edges: [],
+    error: null,
+    current_run: null,
+    current_sweep: null,
+    waiting: null,
+  }),
   "jobs.list": () => [],
   "runs.list": () => ({ rows: [], next_page_token: null, metric_keys: [], param_keys: [] }),
   "models.list": () => [],
@@ -89,6 +96,7 @@ export function mockHost(): Host {
       return sweeps.sweepAnswers["pipeline.sweep"](input);
     },
     ...(variant === "empty" ? EMPTY : {}),
+    ...(variant === "waiting" ? world.waitingAnswers : {}),
   };
   return {
     kind: "mock",

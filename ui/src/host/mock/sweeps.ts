@@ -131,6 +131,7 @@ export function sweepRow(): RunRow {
     name: `sweep of ${amount} trials`,
     experiment: "flight-delays",
     status,
+    waits: null,
     user: "ada",
     start: NOW - 60 * MINUTE,
     end: status === "RUNNING" ? null : NOW - 41 * MINUTE,

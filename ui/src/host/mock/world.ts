@@ -11,6 +11,7 @@ import type {
   RunRow,
   StageRow,
   Status,
+  WaitingRun,
 } from "../../api/generated";
 import { deploymentAnswers } from "./deployments";
 import { exportAnswers } from "./exports";
@@ -99,6 +100,7 @@ function runRow(index: number): RunRow {
     name: long ? `${LONG}-${index}` : `${NAMES[index % NAMES.length]}-${800 - (index % 800)}`,
     experiment: "flight-delays",
     status: state,
+    waits: null,
     user: "ada",
     start,
     end: state === "RUNNING" ? null : start + 80_000 + next() * 90_000,
@@ -203,6 +205,8 @@ function stage(
     metrics,
     params,
     state,
+    on: name === "train" ? "hpc" : null,
+    waits: null,
     reasons,
     job: `job-${name}`,
     duration_ms,
@@ -322,6 +326,7 @@ export function overview(): Overview {
     ],
     attention:
       "flight-delays fell to AUC 0.653 on 4,120 labelled rows, below its line of 0.68: carrier and dep_hour drifted.",
+    waiting: null,
     next: { kind: "open_monitor", deployment: "flight-delays" },
   };
 }
@@ -667,11 +672,13 @@ export const answers: Answers = {
     error: null,
     current_run: runRow(0).run_id,
     current_sweep: null,
+    waiting: null,
   }),
   "pipeline.run": ({ stages }) => ({
     run_id: runRow(0).run_id,
     stages: stages.length ? stages : ["train", "evaluate"],
   }),
+  "pipeline.resume": () => ({}),
   "pipeline.stop": () => ({}),
   "pipeline.uploads": () => ({
     files: [
@@ -852,4 +859,25 @@ function remotes(): RemoteRow[] {
   for (let number = rows.length; amount > 1000 && number < 100; number += 1)
     rows.push(row(`node-${number}`, "ssh", `ssh://node-${number}.cluster.example.org`));
   return rows;
+}
+
+/** What answers when the newest run waits. */
+export const waitingAnswers: Partial<Answers> = {
+  "pipeline.get": (input) => ({ ...answers["pipeline.get"](input), current_run: null, waiting: waiting() }),
+  "overview.get": () => ({ ...overview(), waiting: waiting() }),
+  "runs.list": (input) => {
+    const page = answers["runs.list"](input);
+    return {
+      ...page,
+      rows: page.rows.map((row) => (row.status === "RUNNING" ? { ...row, waits: waiting().why } : row)),
+    };
+  },
+};
+
+function waiting(): WaitingRun {
+  return {
+    run_id: runRow(0).run_id,
+    started: runRow(0).start,
+    why: "stage `train` was edited and `src/features.py` is gone since it began",
+  };
 }

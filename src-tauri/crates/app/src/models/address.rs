@@ -1,6 +1,7 @@
 //! `REMOTE:NAME`, `REMOTE:NAME@ALIAS`, `REMOTE:NAME/VERSION`: a model at somebody else's server, in one word.
+//! The remote's kind may stand in front: `oci:REMOTE:NAME`.
 
-use lapwing_core::{Code, Report};
+use lapwing_core::{Code, Report, split_remote};
 use lapwing_remote::mlflow::Which;
 
 /// A model elsewhere.
@@ -13,7 +14,7 @@ pub(crate) struct Address {
 
 /// Reads an address. `None` where the text has none of its form: it may be a local model then.
 pub(crate) fn parse(text: &str) -> Option<Address> {
-    let (remote, rest) = text.split_once(':')?;
+    let (remote, rest) = split_remote(text)?;
     // `models:/…`, `runs:/…` and `C:\…` are something else.
     if remote.is_empty() || rest.is_empty() || rest.starts_with(['/', '\\']) {
         return None;
@@ -66,6 +67,16 @@ mod tests {
             read("team:org/m/12"),
             of("org/m", Which::Number("12".into()))
         );
+        let by_kind = parse("oci:team:org/m@prod").unwrap();
+        assert_eq!(
+            (by_kind.remote, by_kind.name),
+            ("oci:team".into(), "org/m".into())
+        );
+        let called_so = parse("oci:m@prod").unwrap();
+        assert_eq!(
+            (called_so.remote, called_so.name),
+            ("oci".into(), "m".into())
+        );
         for local in [
             "m@prod",
             "models:/m/3",
@@ -73,6 +84,7 @@ mod tests {
             "C:\\models",
             "m",
             ":m",
+            "oci:team:",
         ] {
             assert_eq!(read(local), None, "{local}");
         }

@@ -11,10 +11,10 @@ use lapwing_remote::hugging_face::{Added, Change, Content, Entry, HuggingFace, M
 use lapwing_remote::mlflow::Which;
 use lapwing_remote::{Error, digest};
 
-use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
+use super::keeper::{Identity, MAX_FOUND, Meter, Sent, Source, There, beneath, first};
 use super::package::Package;
 use crate::transfers::Line;
-use crate::wire::RemoteModelRow;
+use crate::wire::{FoundModels, RemoteModelRow};
 use card::CARD;
 pub(super) use revision::Revision;
 use revision::{RECORD, Record};
@@ -22,9 +22,7 @@ use revision::{RECORD, Record};
 const MAIN: &str = "main";
 /// Files that are on the way at once.
 const MAX_FILES: usize = 4;
-/// Models of one search.
-const MAX_FOUND: u32 = 50;
-/// Of these, so many of Lapwing's own are asked for their versions and aliases.
+/// Of what a search finds, so many of Lapwing's own are asked for their versions and aliases.
 const MAX_ASKED: usize = 20;
 /// Of a card that others wrote, so much is kept as the description.
 const MAX_DESCRIPTION: usize = 4000;
@@ -52,13 +50,14 @@ impl Hub {
     }
 
     /// What the Hub has; without a text, one's own.
-    pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
+    pub async fn search(&self, remote: &str, text: &str) -> Result<FoundModels, Error> {
         let own = if text.is_empty() && self.server.signed_in() {
             Some(self.server.user().await?)
         } else {
             None
         };
-        let found = self.server.search(text, own.as_deref(), MAX_FOUND).await?;
+        let most = MAX_FOUND + 1;
+        let (found, more) = first(self.server.search(text, own.as_deref(), most).await?);
         let mut asked = 0;
         let mut rows = Vec::new();
         for model in found {
@@ -71,7 +70,7 @@ impl Hub {
             };
             rows.push(row(remote, model, &refs));
         }
-        Ok(rows)
+        Ok(FoundModels { rows, more })
     }
 
     pub async fn push(&self, line: &Line, package: &Package, name: &str) -> Result<Sent, Error> {

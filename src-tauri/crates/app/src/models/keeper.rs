@@ -17,7 +17,17 @@ use crate::App;
 use crate::error::Reported as _;
 use crate::remotes::{Connection, hugging_face_cache};
 use crate::transfers::Line;
-use crate::wire::RemoteModelRow;
+use crate::wire::FoundModels;
+
+/// Models of one search: for more, somebody writes more of the name.
+pub(super) const MAX_FOUND: usize = 100;
+
+/// The first of what was found, where one more than may be shown was asked for.
+pub(super) fn first<T>(mut found: Vec<T>) -> (Vec<T>, bool) {
+    let more = found.len() > MAX_FOUND;
+    found.truncate(MAX_FOUND);
+    (found, more)
+}
 
 /// A registry that is talked to.
 pub(super) enum Keeper {
@@ -101,14 +111,17 @@ pub(super) enum Source {
 impl Keeper {
     /// The registry at a connection.
     pub fn of(app: &App, remote: &Connection) -> Result<Self, Report> {
-        let client = remote.client(app)?;
+        // Only of these: the address of another kind may be none for it.
+        let client = || remote.client(app);
         // Where cut uploads stand.
         let sessions = Sessions::at(app.workspace().root().join("arriving/uploads.json"));
         match remote.kind {
-            RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client))),
-            RemoteKind::Oci => Ok(Self::Oci(Box::new(Oci::new(&client, sessions).reported()?))),
+            RemoteKind::Mlflow => Ok(Self::Mlflow(Mlflow::new(client()?))),
+            RemoteKind::Oci => Ok(Self::Oci(Box::new(
+                Oci::new(&client()?, sessions).reported()?,
+            ))),
             RemoteKind::HuggingFace => Ok(Self::HuggingFace(Box::new(Hub::new(
-                HuggingFace::new(client).remembering(sessions),
+                HuggingFace::new(client()?).remembering(sessions),
                 !remote.says_no("private"),
                 hugging_face_cache(),
             )))),
@@ -124,11 +137,12 @@ impl Keeper {
                 Code::Invalid,
                 "model.remote_kind",
                 format!(
-                    "`{}` is a {}: models cannot be kept there",
+                    "models cannot be kept at `{}` ({})",
                     remote.name,
                     remote.kind.title()
                 ),
-            )),
+            )
+            .hint("they are kept at MLflow servers, OCI registries and the Hugging Face Hub")),
         }
     }
 
@@ -140,7 +154,7 @@ impl Keeper {
         }
     }
 
-    pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
+    pub async fn search(&self, remote: &str, text: &str) -> Result<FoundModels, Error> {
         match self {
             Self::Mlflow(server) => mlflow_server::search(server, remote, text).await,
             Self::Oci(registry) => registry.search(remote, text).await,

@@ -9,10 +9,10 @@ use lapwing_remote::mlflow::{
 };
 use lapwing_remote::{Error, digest};
 
-use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
+use super::keeper::{Identity, MAX_FOUND, Meter, Sent, Source, There, beneath, first};
 use super::package::{ARTIFACTS, DIGEST, Package, RUN, Travelling, TravellingPoint};
 use crate::transfers::Line;
-use crate::wire::RemoteModelRow;
+use crate::wire::{FoundModels, RemoteModelRow};
 
 /// Files that are on the way at once.
 const MAX_FILES: usize = 4;
@@ -23,9 +23,10 @@ pub(super) async fn search(
     server: &Mlflow,
     remote: &str,
     text: &str,
-) -> Result<Vec<RemoteModelRow>, Error> {
-    let found = server.search_models(text).await?;
-    Ok(found.into_iter().map(|model| row(remote, model)).collect())
+) -> Result<FoundModels, Error> {
+    let (found, more) = first(server.search_models(text, MAX_FOUND + 1).await?);
+    let rows = found.into_iter().map(|model| row(remote, model)).collect();
+    Ok(FoundModels { rows, more })
 }
 
 fn row(remote: &str, model: RegisteredModel) -> RemoteModelRow {

@@ -8,13 +8,15 @@ use lapwing_remote::mlflow::Which;
 use lapwing_remote::oci::{Layer, Manifest, NewArtifact, Registry};
 use lapwing_remote::{Client, Error, Sessions, Watch, digest};
 
-use super::keeper::{Identity, Meter, Sent, Source, There, beneath};
+use super::keeper::{Identity, MAX_FOUND, Meter, Sent, Source, There, beneath, first};
 use super::package::{DIGEST, Package, Travelling};
 use crate::transfers::Line;
-use crate::wire::RemoteModelRow;
+use crate::wire::{FoundModels, RemoteModelRow};
 
 /// Blobs that are on the way at once: each holds one part in memory.
 const MAX_BLOBS: usize = 4;
+/// Repositories whose tags are asked for at once.
+const MAX_ASKED: usize = 8;
 const DESCRIPTION: &str = "org.opencontainers.image.description";
 const REVISION: &str = "org.opencontainers.image.revision";
 
@@ -32,8 +34,8 @@ impl Oci {
         })
     }
 
-    pub async fn search(&self, remote: &str, text: &str) -> Result<Vec<RemoteModelRow>, Error> {
-        let names = match self.registry.repositories().await {
+    pub async fn search(&self, remote: &str, text: &str) -> Result<FoundModels, Error> {
+        let names = match self.registry.repositories(text, MAX_FOUND + 1).await {
             Ok(names) => names,
             // Large registries list nothing: a whole name can be looked up all the same.
             Err(Error::NotFound { .. } | Error::Unauthorized { .. } | Error::Forbidden { .. })
@@ -43,26 +45,36 @@ impl Oci {
             }
             Err(error) => return Err(error),
         };
-        let mut rows = Vec::new();
-        for name in names.into_iter().filter(|name| name.contains(text)) {
-            let tags = self.registry.tags(&self.registry.repository(&name)).await?;
-            if tags.is_empty() {
-                continue;
-            }
-            let aliases = tags
-                .iter()
-                .filter(|tag| number(tag).is_none())
-                .map(|tag| (tag.clone(), tag.clone()))
-                .collect();
-            rows.push(RemoteModelRow {
-                address: format!("{remote}:{name}"),
-                latest: newest(&tags).map(|found| found.to_string()),
-                description: String::new(),
-                aliases,
-                name,
-            });
+        let (names, more) = first(names);
+        let rows = stream::iter(names)
+            .map(|name| self.row(remote, name))
+            .buffered(MAX_ASKED)
+            .try_filter_map(|row| async { Ok(row) })
+            .try_collect();
+        Ok(FoundModels {
+            rows: rows.await?,
+            more,
+        })
+    }
+
+    /// A repository as a model; `None` where nothing is in it.
+    async fn row(&self, remote: &str, name: String) -> Result<Option<RemoteModelRow>, Error> {
+        let tags = self.registry.tags(&self.registry.repository(&name)).await?;
+        if tags.is_empty() {
+            return Ok(None);
         }
-        Ok(rows)
+        let aliases = tags
+            .iter()
+            .filter(|tag| number(tag).is_none())
+            .map(|tag| (tag.clone(), tag.clone()))
+            .collect();
+        Ok(Some(RemoteModelRow {
+            address: format!("{remote}:{name}"),
+            latest: newest(&tags).map(|found| found.to_string()),
+            description: String::new(),
+            aliases,
+            name,
+        }))
     }
 
     pub async fn push(&self, line: &Line, package: &Package, name: &str) -> Result<Sent, Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use lapwing_core::Report;
+use lapwing_core::{Report, split_remote};
 use lapwing_remote::{Error, digest};
 use lapwing_tracking::ImportedVersion;
 
@@ -13,14 +13,14 @@ use super::package::{DIGEST, ORIGIN};
 use crate::error::Reported as _;
 use crate::remotes::connection_for;
 use crate::transfers::{Journey, Line, Underway};
-use crate::wire::{Cargo, Direction, PullModel, Pulled, RemoteModelRow, SearchRemoteModels};
+use crate::wire::{Cargo, Direction, FoundModels, PullModel, Pulled, SearchRemoteModels};
 use crate::{App, file};
 
 /// What a registry has, of which the name contains a text.
 ///
 /// # Errors
 /// When there is no such remote, or the registry refuses.
-pub fn search(app: &App, input: SearchRemoteModels) -> Result<Vec<RemoteModelRow>, Report> {
+pub fn search(app: &App, input: SearchRemoteModels) -> Result<FoundModels, Report> {
     let from = connection_for(app, input.project.as_deref(), &input.remote, keeps_models)?;
     let keeper = Keeper::of(app, &from)?;
     app.block_on(keeper.search(&from.name, &input.text))?
@@ -37,10 +37,7 @@ pub fn pull(app: &App, input: PullModel) -> Result<Pulled, Report> {
         project: None,
         direction: Direction::Pull,
         cargo: Cargo::Model,
-        name: input
-            .address
-            .split_once(':')
-            .map(|(_, name)| name.to_owned()),
+        name: split_remote(&input.address).map(|(_, name)| name.to_owned()),
         remote: Some(wanted.remote),
     };
     let underway = Underway::begin(app, journey);

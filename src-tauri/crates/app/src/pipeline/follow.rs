@@ -7,7 +7,7 @@ use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_store::pipeline_runs;
 use lapwing_tracking::RunStatus as Tracked;
 
-use super::Intent;
+use super::{Intent, start};
 use crate::error::Reported as _;
 use crate::wire::{JobRow, JobStatus, ListJobs, ReadLog, RunStatus};
 use crate::{App, jobs, runs};
@@ -43,13 +43,7 @@ pub enum Progress {
 pub fn follow(app: &App, run_id: &RunId, tell: &dyn Fn(Progress)) -> Result<RunStatus, Report> {
     let mut seen = Seen::default();
     loop {
-        let Some(run) = pipeline_runs::get(app.store(), run_id).reported()? else {
-            return Err(Report::new(
-                Code::NotFound,
-                "run.unknown",
-                format!("{run_id} is no run of a pipeline"),
-            ));
-        };
+        let run = start::known(app, run_id)?;
         let over = run.ended.is_some();
         seen.notes(app, run_id, tell);
         seen.jobs(app, run_id, tell)?;

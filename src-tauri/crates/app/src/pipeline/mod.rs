@@ -21,6 +21,7 @@ pub use elsewhere::uploads;
 pub use export::export;
 pub use follow::{Progress, failure, follow};
 pub use lapwing_remote::engine::{State as EngineState, Task as EngineTask};
+pub use resume::resume;
 pub use runner::carry_out;
 pub use start::{dry_run, start, stop, stop_on_interrupt};
 pub use sweep::{
@@ -28,7 +29,7 @@ pub use sweep::{
     start as start_sweep,
 };
 pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
-pub use view::{get, status, status_words};
+pub use view::{get, status, status_words, waiting};
 
 pub(crate) use follow::wire_status;
 pub(crate) use resume::Intent;

@@ -6,15 +6,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lapwing_core::{JobId, Report, RunId, Timestamp};
+use lapwing_core::{Code, JobId, Report, RunId, Timestamp};
 use lapwing_data::Project;
-use lapwing_pipeline::{Pipeline, Stage, StageOut};
+use lapwing_pipeline::{Pipeline, Sources, Stage, StageOut};
+use lapwing_store::pipeline_runs::PipelineRun;
 
+use super::request::Request;
 use super::runner::{Endpoint, say};
-use super::start::stop_mark;
+use super::start::{self, stop_mark};
 use crate::config::Config;
 use crate::error::Reported as _;
-use crate::wire::{JobRef, JobRow, JobStatus, ListJobs};
+use crate::wire::{JobRef, JobRow, JobStatus, ListJobs, Nothing, RunRef};
 use crate::{App, jobs, projects};
 
 /// A runner that dies of what it finds is not started for ever.
@@ -22,12 +24,9 @@ const MAX_RUNNERS: usize = 50;
 /// One that was just started may need so long until it holds its lock.
 const RUNNER_GRACE: Duration = Duration::from_secs(20);
 /// What an environment is made of, beside the file that the project names.
-const ENVIRONMENT: [&str; 4] = [
-    crate::config::FILE,
-    "requirements.txt",
-    "pyproject.toml",
-    "uv.lock",
-];
+const ENVIRONMENT: [&str; 3] = ["requirements.txt", "pyproject.toml", "uv.lock"];
+/// A sentence names so many changes.
+const MAX_CHANGES: usize = 3;
 
 /// Who asks after a run without a runner.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,8 +43,8 @@ pub(super) enum Again {
     Now,
     /// Another process is starting one, or a stage runs on that nobody can follow any more.
     Later,
-    /// What lies here is not what was asked for: it goes on when somebody asks for a run again.
-    WhenAsked,
+    /// What lies here is not what was asked for, and why: it goes on when somebody asks for a run again.
+    WhenAsked(String),
     /// Its stages ended without success, or none ever began.
     Never,
 }
@@ -63,12 +62,8 @@ fn goes_on(job: &JobRow) -> bool {
     job.ended.is_none()
 }
 
-pub(super) fn again(
-    app: &App,
-    project: &str,
-    run_id: &RunId,
-    asked: Intent,
-) -> Result<Again, Report> {
+pub(super) fn again(app: &App, run: &PipelineRun, asked: Intent) -> Result<Again, Report> {
+    let run_id = &run.run_id;
     let all = begun(app, run_id)?;
     let newest = all.first();
     if stop_mark(app, run_id).exists() && !newest.is_some_and(goes_on) {
@@ -77,11 +72,12 @@ pub(super) fn again(
     if !newest.is_some_and(|job| goes_on(job) || job.status == JobStatus::Succeeded) {
         return Ok(Again::Never);
     }
-    if asked == Intent::ToLook && !is_as_asked(app, project, run_id) {
-        return Ok(Again::WhenAsked);
+    if asked == Intent::ToLook
+        && let Some(why) = why_not_as_asked(app, run)
+    {
+        return Ok(Again::WhenAsked(why));
     }
-    // A line for each runner that was started.
-    let marks = app.workspace().logs().join(format!("run-{run_id}.again"));
+    let marks = runners_file(app, run_id);
     let written = fs_err::metadata(&marks).and_then(|meta| meta.modified());
     let young = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RUNNER_GRACE));
     let before = fs_err::read_to_string(&marks).unwrap_or_default(); // Not there: the first time.
@@ -92,21 +88,42 @@ pub(super) fn again(
     if young {
         return Ok(Again::Later);
     }
-    if asked == Intent::ToRun {
-        keep_sources(app, project, run_id);
+    if asked == Intent::ToRun
+        && let Ok(request) = start::decode(&run.request)
+    {
+        keep_sources(app, &request, run_id);
     }
     crate::file::write_whole(&marks, format!("{before}again\n").as_bytes())?;
     Ok(Again::Now)
 }
 
-/// What the commands of a project's runs come from.
-fn sources(project: &str) -> Result<String, Report> {
-    let project = projects::project(project)?;
+/// What the commands of a run come from.
+fn sources(request: &Request) -> Result<Sources, Report> {
+    let input = &request.input;
+    let project = projects::project(&input.project)?;
     let config = Config::read(project.root())?;
-    let named = config.environment.requirements.as_deref();
-    let also: Vec<&str> = ENVIRONMENT.into_iter().chain(named).collect();
     let pipeline = Pipeline::read(&project).reported()?;
-    lapwing_pipeline::sources(&pipeline, &project, &also).reported()
+    let mut sources = Sources::of(&pipeline, &project, &input.stages).reported()?;
+    let named = config.environment.requirements.as_deref();
+    // It is made where people know the project.
+    let home = request.home_project()?;
+    for path in ENVIRONMENT.into_iter().chain(named) {
+        sources.add_file(&home, path).reported()?;
+    }
+    let file = crate::config::FILE;
+    let settings = [
+        ("environment", format!("{:?}", config.environment)),
+        ("docker", format!("{:?}", config.docker)),
+    ];
+    for (part, text) in settings {
+        sources.add(format!("`[{part}]` of {file}"), &text);
+    }
+    Ok(sources)
+}
+
+/// A line for each runner that was started after the first.
+fn runners_file(app: &App, run_id: &RunId) -> PathBuf {
+    app.workspace().logs().join(format!("run-{run_id}.again"))
 }
 
 fn sources_file(app: &App, run_id: &RunId) -> PathBuf {
@@ -114,10 +131,11 @@ fn sources_file(app: &App, run_id: &RunId) -> PathBuf {
 }
 
 /// Remembers what somebody asked to run. Without it the run still goes on, when it is asked for.
-pub(super) fn keep_sources(app: &App, project: &str, run_id: &RunId) {
+pub(super) fn keep_sources(app: &App, request: &Request, run_id: &RunId) {
     let file = sources_file(app, run_id);
-    let kept =
-        sources(project).and_then(|sources| crate::file::write_whole(&file, sources.as_bytes()));
+    let kept = sources(request)
+        .and_then(|sources| start::encode(&sources))
+        .and_then(|text| crate::file::write_whole(&file, text.as_bytes()));
     if let Err(report) = kept {
         tracing::debug!(report.message, "what the run comes from is not remembered");
         // What was asked for before is not what is asked for now.
@@ -125,14 +143,61 @@ pub(super) fn keep_sources(app: &App, project: &str, run_id: &RunId) {
     }
 }
 
-/// Whether the project is trusted, and would run what somebody asked for when the run began.
-fn is_as_asked(app: &App, project: &str, run_id: &RunId) -> bool {
-    let trusted = projects::project(project)
-        .and_then(|project| projects::require_trust(app, &project))
-        .is_ok();
-    // Unreadable, or of an older version: as good as changed.
-    let asked = fs_err::read_to_string(sources_file(app, run_id)).ok();
-    trusted && asked.is_some_and(|asked| sources(project).is_ok_and(|now| now == asked))
+/// Removes what is remembered of a run only until it is over; its log stays.
+pub(super) fn forget(app: &App, run_id: &RunId) {
+    for file in [
+        stop_mark(app, run_id),
+        runners_file(app, run_id),
+        sources_file(app, run_id),
+    ] {
+        // Most runs are never stopped and never go on: then it is not there.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Why a project would not run what somebody asked for when the run began: a clause. `None` when it would.
+fn why_not_as_asked(app: &App, run: &PipelineRun) -> Option<String> {
+    // Of an older version, or never written: as good as changed.
+    let asked = fs_err::read_to_string(sources_file(app, &run.run_id)).ok();
+    let asked = asked.and_then(|text| start::decode::<Sources>(&text).ok());
+    let request = start::decode::<Request>(&run.request).ok();
+    let Some((asked, request)) = asked.zip(request) else {
+        return Some("what it began with is not known".to_owned());
+    };
+    let home = request.home_project();
+    let trusted = home.and_then(|project| projects::require_trust(app, &project));
+    match trusted.and_then(|()| sources(&request)) {
+        Err(report) => Some(report.message),
+        Ok(now) => changed_since(&asked.changes(&now)),
+    }
+}
+
+fn changed_since(changes: &[String]) -> Option<String> {
+    let (shown, more) = changes.split_at(changes.len().min(MAX_CHANGES));
+    let (last, others) = shown.split_last()?;
+    let list = match (others, more.len()) {
+        ([], 0) => last.clone(),
+        (_, 0) => format!("{} and {last}", others.join(", ")),
+        (_, count) => format!("{}, and {count} more changed", shown.join(", ")),
+    };
+    Some(format!("{list} since it began"))
+}
+
+/// Goes on with a run that waits, with what lies here now. One that goes on already is left alone.
+///
+/// # Errors
+/// When there is no such run, it is over, or the project is not trusted.
+pub fn resume(app: &App, input: RunRef) -> Result<Nothing, Report> {
+    let run = start::known(app, &input.run_id)?;
+    if run.ended.is_some() {
+        let message = format!("run {} is over", input.run_id);
+        return Err(Report::new(Code::Conflict, "run.over", message)
+            .hint("`lapwing run` starts another one with the stages that are left"));
+    }
+    let request: Request = start::decode(&run.request)?;
+    projects::require_trust(app, &request.home_project()?)?;
+    super::reconcile(app, &run.project, Intent::ToRun)?;
+    Ok(Nothing {})
 }
 
 /// The job of a stage that a runner before this one began, where it runs on or has made what it should, out of what lies here now.

@@ -91,8 +91,6 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
     };
     // What was not taken would go on unseen, and bring home what it makes after the run is over.
     resume::stop_left(app, &run_id, &|_| false)?;
-    // The mark is of this run alone; one that was never set is not there.
-    let _ = std::fs::remove_file(start::stop_mark(app, &run_id));
     match done {
         Ok(RunStatus::Finished) => start::end(app, &run_id, RunStatus::Finished, None),
         Ok(status) => start::end(app, &run_id, status, Some("it was stopped".to_owned())),

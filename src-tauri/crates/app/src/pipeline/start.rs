@@ -7,7 +7,8 @@ use lapwing_core::{Code, Report, RunId, Timestamp};
 use lapwing_data::Project;
 use lapwing_jobs::docker;
 use lapwing_pipeline::{Action, Assignment, Drafts, Pipeline, Plan, PlanOptions, Scope};
-use lapwing_store::{lock, pipeline_runs};
+use lapwing_store::lock;
+use lapwing_store::pipeline_runs::{self, PipelineRun};
 use lapwing_tracking::{NewRun, RunStatus};
 
 use super::elsewhere::{self, Elsewhere};
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
     JobRef, ListJobs, Nothing, RunRef, StageRow, StageState, StartRun, StartedRun, Target,
+    WaitingRun,
 };
 use crate::{App, jobs, projects};
 
@@ -95,6 +97,8 @@ pub fn dry_run(_app: &App, input: &StartRun) -> Result<Vec<StageRow>, Report> {
                     Action::Skip => StageState::Fresh,
                     Action::Frozen => StageState::Frozen,
                 },
+                on: input.on.clone().or_else(|| elsewhere::wanted(stage)),
+                waits: None,
                 reasons: step.reasons.iter().map(ToString::to_string).collect(),
                 job: None,
                 duration_ms: None,
@@ -117,19 +121,25 @@ pub(super) fn begin(app: &App, mut request: Request) -> Result<StartedRun, Repor
     projects::require_trust(app, &request.home_project()?)?;
     request.input.project = project.root().display().to_string();
     let input = &request.input;
-    let found = reconcile(app, &input.project, Intent::ToRun)?;
-    if let Some(other) = pipeline_runs::active(app.store(), Some(&input.project))
-        .reported()?
-        .first()
-    {
-        // Asked for again after it was cut: the same run goes on.
-        if found.resumed.contains(&other.run_id) && other.request == encode(&request)? {
+    let asked = encode(&request)?;
+    let active = || pipeline_runs::active(app.store(), Some(&input.project)).reported();
+    // Asked for again after it was cut: the same run goes on. Another one is only looked at.
+    let intent = match active()?.first() {
+        Some(other) if other.request == asked => Intent::ToRun,
+        Some(_) | None => Intent::ToLook,
+    };
+    let found = reconcile(app, &input.project, intent)?;
+    if let Some(other) = active()?.first() {
+        if found.resumed.contains(&other.run_id) && other.request == asked {
             return Ok(StartedRun {
                 run_id: Some(other.run_id.clone()),
                 stages: decode(&other.stages)?,
             });
         }
-        return Err(going_on(&other.run_id));
+        return Err(match found.waiting {
+            Some(waiting) => waits(&waiting),
+            None => going_on(&other.run_id),
+        });
     }
     // Before anything is changed or recorded. A trial's sweep has done so, and its jobs wait for who is away.
     if request.trial.is_none() {
@@ -143,12 +153,12 @@ pub(super) fn begin(app: &App, mut request: Request) -> Result<StartedRun, Repor
         });
     }
     let run_id = create_run(app, &project, &request, &stages)?;
-    let row = pipeline_runs::PipelineRun {
+    let row = PipelineRun {
         run_id: run_id.clone(),
         project: input.project.clone(),
         created: Timestamp::now(),
         ended: None,
-        request: encode(&request)?,
+        request: asked,
         stages: encode(&stages)?,
         failure: None,
     };
@@ -165,7 +175,7 @@ pub(super) fn begin(app: &App, mut request: Request) -> Result<StartedRun, Repor
         app.tracking().set_deleted(&run_id, true).reported()?;
         return Err(going_on(&run_id));
     }
-    resume::keep_sources(app, &input.project, &run_id);
+    resume::keep_sources(app, &request, &run_id);
     spawn_runner(app, &run_id)?;
     Ok(StartedRun {
         run_id: Some(run_id),
@@ -237,6 +247,14 @@ fn going_on(run_id: &RunId) -> Report {
     )
     .hint(format!(
         "wait for it, or end it with `lapwing runs stop {run_id}`"
+    ))
+}
+
+fn waits(run: &WaitingRun) -> Report {
+    let message = format!("another run of this project waits: {}", run.why);
+    Report::new(Code::Conflict, "run.waits", message).hint(format!(
+        "`lapwing runs resume {id}` goes on with what is here now, `lapwing runs stop {id}` ends it",
+        id = run.run_id
     ))
 }
 
@@ -382,7 +400,9 @@ pub(super) fn end(
     app.tracking()
         .update_run(run_id, Some(status), Some(now), None)
         .reported()?;
-    pipeline_runs::end(app.store(), run_id, now, failure).reported()
+    pipeline_runs::end(app.store(), run_id, now, failure).reported()?;
+    resume::forget(app, run_id);
+    Ok(())
 }
 
 /// Runs that had no runner any more.
@@ -390,8 +410,8 @@ pub(super) fn end(
 pub(crate) struct Reconciled {
     /// They have another one.
     pub resumed: Vec<RunId>,
-    /// They go on when somebody asks for a run again.
-    pub waiting: Vec<RunId>,
+    /// It goes on when somebody asks for a run again.
+    pub waiting: Option<WaitingRun>,
 }
 
 /// Runs whose runner is gone go on with another one, where a stage outlived it, and end otherwise: nothing stays "running" without
@@ -410,28 +430,30 @@ pub(crate) fn reconcile(app: &App, project: &str, asked: Intent) -> Result<Recon
         if now.is_none_or(|now| now.ended.is_some()) {
             continue;
         }
-        match resume::again(app, project, &run.run_id, asked)? {
+        match resume::again(app, &run, asked)? {
             Again::Now => {
                 drop(lock);
                 spawn_runner(app, &run.run_id)?;
                 found.resumed.push(run.run_id);
                 continue;
             }
-            Again::WhenAsked => {
-                found.waiting.push(run.run_id);
+            Again::WhenAsked(why) => {
+                found.waiting = Some(WaitingRun {
+                    run_id: run.run_id,
+                    started: run.created,
+                    why,
+                });
                 continue;
             }
             Again::Later => continue,
             Again::Never => {}
         }
-        let mark = stop_mark(app, &run.run_id);
-        let (status, why) = if mark.exists() {
+        let (status, why) = if stop_mark(app, &run.run_id).exists() {
             (RunStatus::Killed, "it was stopped")
         } else {
             let cut = "the run was cut: its process ended before its stages did";
             (RunStatus::Failed, cut)
         };
-        let _ = std::fs::remove_file(mark); // One that was never set is not there.
         end(app, &run.run_id, status, Some(why.to_owned()))?;
     }
     Ok(found)
@@ -456,13 +478,7 @@ pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
     if sweep::stop(app, &input.run_id)? {
         return Ok(Nothing {});
     }
-    let Some(run) = pipeline_runs::get(app.store(), &input.run_id).reported()? else {
-        return Err(Report::new(
-            Code::NotFound,
-            "run.unknown",
-            format!("{} is no run of a pipeline", input.run_id),
-        ));
-    };
+    let run = known(app, &input.run_id)?;
     if run.ended.is_some() {
         return Ok(Nothing {});
     }
@@ -479,6 +495,8 @@ pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
         }
     }
     super::follow(app, &input.run_id, &|_| {})?;
+    // It may have ended by itself just before the mark was set.
+    resume::forget(app, &input.run_id);
     Ok(Nothing {})
 }
 
@@ -505,6 +523,17 @@ pub fn stop_on_interrupt(
         crate::process::leave_when_told_again().await;
     });
     Ok(())
+}
+
+/// The run of a pipeline with that id.
+pub(super) fn known(app: &App, run_id: &RunId) -> Result<PipelineRun, Report> {
+    let unknown = || {
+        let message = format!("{run_id} is no run of a pipeline");
+        Report::new(Code::NotFound, "run.unknown", message)
+    };
+    pipeline_runs::get(app.store(), run_id)
+        .reported()?
+        .ok_or_else(unknown)
 }
 
 /// There when somebody wants the run to end.

@@ -8,10 +8,11 @@ use lapwing_pipeline::{Action, OutKind, Pipeline, PlanOptions, Step};
 use lapwing_store::pipeline_runs;
 use serde_json::{Value, json};
 
-use super::Intent;
+use super::{Intent, elsewhere};
 use crate::error::Reported as _;
 use crate::wire::{
-    Edge, InProject, JobRow, JobStatus, ListJobs, PipelineView, StageRow, StageState,
+    Edge, InProject, JobRow, JobStatus, ListJobs, PipelineView, StageRow, StageState, StartRun,
+    WaitingRun,
 };
 use crate::{App, jobs, projects};
 
@@ -28,8 +29,11 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
     let active = pipeline_runs::active(app.store(), Some(&input.project))
         .reported()?
         .into_iter()
-        // One that waits for somebody to ask for a run is not in the way of that.
-        .find(|run| !found.waiting.contains(&run.run_id));
+        // One that waits for somebody to ask for a run does not go on.
+        .find(|run| {
+            let waiting = found.waiting.as_ref();
+            waiting.is_none_or(|waiting| waiting.run_id != run.run_id)
+        });
     let planned = Pipeline::read(&project).and_then(|pipeline| {
         let plan = lapwing_pipeline::plan(&pipeline, &project, &PlanOptions::default())?;
         Ok((pipeline, plan))
@@ -44,6 +48,7 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
                 error: Some(report),
                 current_run,
                 current_sweep,
+                waiting: found.waiting,
             });
         }
     };
@@ -52,6 +57,10 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
         .as_ref()
         .map(|run| serde_json::from_str(&run.stages).unwrap_or_default())
         .unwrap_or_default();
+    // Where the run was asked to take all of its stages.
+    let asked_on = active
+        .as_ref()
+        .and_then(|run| super::start::decode::<StartRun>(&run.request).ok()?.on);
     let steps: BTreeMap<&str, &Step> = plan
         .steps
         .iter()
@@ -65,6 +74,8 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
             .as_ref()
             .filter(|_| queued.contains(&stage.address))
             .map(|run| run.run_id.clone());
+        let going = job.filter(|job| job.ended.is_none());
+        let asked = in_run.as_ref().and_then(|_| asked_on.clone());
         let own_job = job.filter(|job| in_run.is_none() || job.run_id == in_run);
         stages.push(StageRow {
             name: stage.address.clone(),
@@ -84,6 +95,11 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
                 .collect(),
             params: params(&project, stage)?,
             state: state(step, own_job, in_run.is_some()),
+            on: going
+                .and_then(|job| job.on.clone())
+                .or(asked)
+                .or_else(|| elsewhere::wanted(stage)),
+            waits: going.and_then(|job| job.why.clone()),
             reasons: step
                 .map(|step| step.reasons.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
@@ -105,7 +121,16 @@ pub fn get(app: &App, input: InProject) -> Result<PipelineView, Report> {
         error: None,
         current_run: active.map(|run| run.run_id),
         current_sweep,
+        waiting: found.waiting,
     })
+}
+
+/// The run of a project that goes on only when somebody says so.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn waiting(app: &App, input: InProject) -> Result<Option<WaitingRun>, Report> {
+    Ok(super::reconcile(app, &input.project, Intent::ToLook)?.waiting)
 }
 
 fn params(

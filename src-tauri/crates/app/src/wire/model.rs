@@ -198,6 +198,14 @@ pub struct SearchRemoteModels {
     pub text: String,
 }
 
+/// What a search found in a registry elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct FoundModels {
+    pub rows: Vec<RemoteModelRow>,
+    /// There are others: more of the name finds them.
+    pub more: bool,
+}
+
 /// A model in a registry elsewhere.
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
 pub struct RemoteModelRow {

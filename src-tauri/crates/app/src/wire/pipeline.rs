@@ -32,6 +32,10 @@ pub struct StageRow {
     /// `key = value` as resolved now.
     pub params: Vec<String>,
     pub state: StageState,
+    /// The remote that it runs on, or would; here without one.
+    pub on: Option<String>,
+    /// What its job waits for, is being done for it, or why nothing is heard of it: only while it goes on.
+    pub waits: Option<String>,
     /// Why it would run, one short sentence each.
     pub reasons: Vec<String>,
     /// The newest job of this stage.
@@ -55,6 +59,16 @@ pub struct PipelineView {
     pub current_run: Option<RunId>,
     /// The newest sweep that is going on, if one is.
     pub current_sweep: Option<RunId>,
+    pub waiting: Option<WaitingRun>,
+}
+
+/// A run whose process is gone, and that goes on only when somebody says so: what lies here is not what was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, Type)]
+pub struct WaitingRun {
+    pub run_id: RunId,
+    pub started: Timestamp,
+    /// A clause: "stage `fit` was edited since it began".
+    pub why: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::count::Count;
+use super::pipeline::WaitingRun;
 
 /// Names a project by the path of its folder.
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
@@ -150,6 +151,7 @@ pub struct Overview {
     pub stations: Vec<Station>,
     /// The one thing that needs attention, in a sentence; `None` when nothing does.
     pub attention: Option<String>,
+    pub waiting: Option<WaitingRun>,
     pub next: NextAction,
 }
 

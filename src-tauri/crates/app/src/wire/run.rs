@@ -47,6 +47,8 @@ pub struct RunRow {
     pub name: String,
     pub experiment: String,
     pub status: RunStatus,
+    /// Why a run that goes on waits for somebody to say so, as in [`WaitingRun`](super::WaitingRun).
+    pub waits: Option<String>,
     pub user: String,
     pub start: Timestamp,
     pub end: Option<Timestamp>,

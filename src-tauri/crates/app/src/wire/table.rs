@@ -41,6 +41,7 @@ macro_rules! command_table {
             "pipeline.get" => pipeline::get(InProject) -> PipelineView, [];
             "pipeline.run" => pipeline::start(StartRun) -> StartedRun, [Pipeline, Runs, Jobs];
             "pipeline.uploads" => pipeline::uploads(UploadsOf) -> UploadList, [];
+            "pipeline.resume" => pipeline::resume(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
             "pipeline.stop" => pipeline::stop(RunRef) -> Nothing, [Pipeline, Runs, Jobs];
             "pipeline.plan_sweep" => pipeline::plan_sweep(StartSweep) -> PlannedSweep, [];
             "pipeline.sweep" => pipeline::start_sweep(StartSweep) -> StartedSweep, [Pipeline, Runs, Jobs];
@@ -70,7 +71,7 @@ macro_rules! command_table {
             "models.set_alias" => models::set_alias(SetAlias) -> Nothing, [Models];
             "models.push" => models::push(PushModel) -> Pushed, [];
             "models.pull" => models::pull(PullModel) -> Pulled, [Models, Runs];
-            "models.search_remote" => models::search(SearchRemoteModels) -> Vec<RemoteModelRow>, [];
+            "models.search_remote" => models::search(SearchRemoteModels) -> FoundModels, [];
             "lineage.trace" => lineage::trace(Trace) -> Lineage, [];
 
             "deployments.list" => deployments::list(Nothing) -> Vec<DeploymentRow>, [];

@@ -5,6 +5,7 @@
 )]
 
 mod alerts;
+mod registry;
 mod schedule;
 mod transfers;
 mod typescript;

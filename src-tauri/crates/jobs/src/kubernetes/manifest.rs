@@ -82,14 +82,7 @@ pub(super) fn train_job(spec: &JobSpec, kube: &KubernetesSpec, wanted: &Trainer)
         "env": [{"name": "HOME", "value": TEMPORARY_HOME}],
         "numNodes": wanted.nodes,
     });
-    let resources = resources(kube)?;
-    if !resources.is_empty() {
-        put(
-            &mut nodes,
-            "resourcesPerNode",
-            json!({"requests": resources, "limits": resources}),
-        );
-    }
+    put_resources(&mut nodes, "resourcesPerNode", kube)?;
     let mut job = json!({
         "runtimeRef": {
             "apiGroup": trainer::GROUP,
@@ -155,14 +148,7 @@ fn pod(spec: &JobSpec, kube: &KubernetesSpec, keep: u64) -> Result<Value> {
             {"name": "shared-memory", "mountPath": "/dev/shm"},
         ],
     });
-    let resources = resources(kube)?;
-    if !resources.is_empty() {
-        put(
-            &mut container,
-            "resources",
-            json!({"requests": resources, "limits": resources}),
-        );
-    }
+    put_resources(&mut container, "resources", kube)?;
     let mut pod = json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -211,6 +197,19 @@ fn put(object: &mut Value, key: &str, value: Value) {
 
 fn gpu(kube: &KubernetesSpec) -> &str {
     kube.gpu_resource.as_deref().unwrap_or(GPU)
+}
+
+/// What is asked for is what it gets, and no more; nothing stands there where nothing is asked for.
+fn put_resources(into: &mut Value, key: &str, kube: &KubernetesSpec) -> Result<()> {
+    let resources = resources(kube)?;
+    if !resources.is_empty() {
+        put(
+            into,
+            key,
+            json!({"requests": resources, "limits": resources}),
+        );
+    }
+    Ok(())
 }
 
 fn resources(kube: &KubernetesSpec) -> Result<Map<String, Value>> {

@@ -252,3 +252,41 @@ fn kubectl_sees_a_train_job() {
         JobState::Ended(_)
     ));
 }
+
+#[test]
+fn nodes_that_cannot_begin_say_why_and_leave_nothing() {
+    let bench = bench(Runtime::Process);
+    let mut spec = on_nodes(&bench, 2, "true", &[]);
+    asking(&mut spec, |kube| {
+        kube.image = "team/missing:none".to_owned()
+    });
+    bench.start(&spec);
+    let outcome = bench.ended(&spec);
+    let said = outcome.to_string();
+    assert!(matches!(outcome, Outcome::NotStarted { .. }), "{said}");
+    assert!(
+        said.contains("team/missing:none") && said.contains("cannot be pulled"),
+        "{said}"
+    );
+    gone(&bench);
+
+    let mut picky = on_nodes(&bench, 2, "true", &[]);
+    asking(&mut picky, |kube| kube.gpus = Some(1));
+    bench.start(&picky);
+    until("the reason", || {
+        bench.why(&picky).contains("nvidia.com/gpu")
+    });
+    stop(&bench.workspace, &picky.id).unwrap();
+    assert_eq!(bench.ended(&picky), Outcome::Cancelled);
+    gone(&bench);
+}
+
+#[test]
+fn a_time_limit_holds_for_all_nodes() {
+    let bench = bench(Runtime::Process);
+    let mut spec = on_nodes(&bench, 2, "sleep 600", &[]);
+    spec.timeout_seconds = Some(1);
+    bench.start(&spec);
+    assert_eq!(bench.ended(&spec), Outcome::TimedOut { seconds: 1 });
+    gone(&bench);
+}

@@ -12,6 +12,7 @@ mod lock;
 mod peer;
 mod plan;
 mod sandbox;
+mod sources;
 mod sweep;
 mod template;
 mod yaml;
