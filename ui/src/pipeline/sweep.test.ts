@@ -22,6 +22,8 @@ const stage = (params: string[]): StageRow => ({
   metrics: [],
   params,
   state: "stale",
+  on: null,
+  waits: null,
   reasons: [],
   job: null,
   duration_ms: null,

@@ -67,12 +67,12 @@ mod tests {
             read("team:org/m/12"),
             of("org/m", Which::Number("12".into()))
         );
-        let by_kind = parse("oci:team:org/m@prod").unwrap();
+        let by_kind = parse("oci:team:org/m@prod").expect("an address");
         assert_eq!(
             (by_kind.remote, by_kind.name),
             ("oci:team".into(), "org/m".into())
         );
-        let called_so = parse("oci:m@prod").unwrap();
+        let called_so = parse("oci:m@prod").expect("an address");
         assert_eq!(
             (called_so.remote, called_so.name),
             ("oci".into(), "m".into())
