@@ -27,8 +27,6 @@ const stage = (params: string[]): StageRow => ({
   reasons: [],
   job: null,
   duration_ms: null,
-  on: null,
-  waits: null,
 });
 
 const draft = (change: Partial<Draft>): Draft => ({ ...FIRST_DRAFT, ...change });
