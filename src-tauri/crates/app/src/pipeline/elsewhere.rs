@@ -1,7 +1,10 @@
-//! Stages on machines elsewhere: what travels there and comes back, and what the scheduler is asked for.
+//! Stages on machines elsewhere: what travels there and comes back, and what the scheduler is asked for. What else runs there takes
+//! the same way, as [`Work`].
 //!
 //! Where a stage runs is said by `lapwing run --on NAME`, or by the stage itself, in `dvc.yaml`:
 //! `meta: {lapwing: {on: NAME, gpus: 1, cpus: 8, memory_mib: 32000, minutes: 120}}`. DVC keeps that and does not read it.
+
+use std::path::PathBuf;
 
 use lapwing_core::{Code, Report};
 use lapwing_data::{Project, UploadList};
@@ -22,18 +25,39 @@ const TUNNELLED: &str = "MLFLOW_TRACKING_URI";
 const GIB: f64 = 1_073_741_824.0;
 
 /// A machine that a run was given.
-pub(super) struct Elsewhere {
+pub(crate) struct Elsewhere {
     connection: Connection,
     machine: Machine,
     /// Training runtimes that are known to be there.
     trainers: Vec<Trainer>,
 }
 
+/// A command that runs there: what travels and comes back, and what it needs.
+pub(crate) struct Work<'a> {
+    /// `None` for what no pipeline has: the remote alone says what is asked of a queue or a cluster.
+    pub stage: Option<&'a Stage>,
+    pub root: PathBuf,
+    pub files: Vec<String>,
+    pub outputs: Vec<String>,
+    pub environment: Option<RemoteEnvironment>,
+    /// The same packages as lines, for what takes no file.
+    pub pip: Vec<String>,
+    /// Variables whose addresses are reached through the connection.
+    pub tunnels: Vec<String>,
+    /// For a Docker host; its usual one without it.
+    pub image: Option<Image>,
+}
+
 impl Elsewhere {
     /// The machine of that name.
     pub fn named(app: &App, project: &Project, name: &str) -> Result<Self, Report> {
         let root = project.root().display().to_string();
-        let connection = connection_for(app, Some(&root), name, Machine::is)?;
+        Self::at(app, Some(&root), name)
+    }
+
+    /// The same for whoever may be in no project.
+    pub fn at(app: &App, project: Option<&str>, name: &str) -> Result<Self, Report> {
+        let connection = connection_for(app, project, name, Machine::is)?;
         let machine = connection.machine(app)?;
         Ok(Self {
             connection,
@@ -55,11 +79,22 @@ impl Elsewhere {
         config: &Config,
         stage: &Stage,
     ) -> Result<(), Report> {
+        self.check_asked(app, config, Some(stage), project.root().to_owned())
+    }
+
+    /// The same for work of `root` that may be no stage.
+    pub fn check_asked(
+        &mut self,
+        app: &App,
+        config: &Config,
+        stage: Option<&Stage>,
+        root: PathBuf,
+    ) -> Result<(), Report> {
         let asked = Asked {
             stage,
             connection: &self.connection,
         };
-        let nothing = |host: Host| RemoteSpec::new(host, project.root().to_owned());
+        let nothing = |host: Host| RemoteSpec::new(host, root.clone());
         match &self.machine {
             Machine::Kubernetes(cluster) => {
                 let remote = nothing(Host::Here { folder: None });
@@ -113,54 +148,69 @@ impl Elsewhere {
         image: Option<Image>,
     ) -> Result<Target, Report> {
         let files = files(project, stage)?;
-        let outputs = outputs(stage);
-        let root = project.root().to_owned();
+        let work = Work {
+            stage: Some(stage),
+            root: project.root().to_owned(),
+            environment: environment(project, config, &files),
+            files,
+            outputs: outputs(stage),
+            pip: match self.machine {
+                Machine::Ray(_) => ray::packages(project, config)?,
+                Machine::Ssh(_)
+                | Machine::Slurm(_)
+                | Machine::Docker(_)
+                | Machine::Kubernetes(_) => Vec::new(),
+            },
+            tunnels: vec![TUNNELLED.to_owned()],
+            image,
+        };
+        self.place(app, config, work)
+    }
+
+    /// Work as a job there.
+    pub fn place(&self, app: &App, config: &Config, work: Work<'_>) -> Result<Target, Report> {
+        let asked = Asked {
+            stage: work.stage,
+            connection: &self.connection,
+        };
+        let remote = |host: Host, work: Work<'_>| RemoteSpec {
+            environment: work.environment,
+            files: work.files,
+            outputs: work.outputs,
+            tunnels: work.tunnels,
+            ..RemoteSpec::new(host, work.root)
+        };
         match &self.machine {
             Machine::Docker(engine) => Ok(Target::RemoteDocker(RemoteDockerSpec {
                 engine: engine.clone(),
-                image: image.unwrap_or_else(|| Image::Named(lapwing_jobs::docker::default_base())),
+                image: work
+                    .image
+                    .unwrap_or_else(|| Image::Named(lapwing_jobs::docker::default_base())),
                 memory_bytes: config.docker.memory_gib.map(|gib| (gib * GIB) as i64),
                 cpus: config.docker.cpus,
-                root,
-                files,
-                outputs,
-                tunnels: vec![TUNNELLED.to_owned()],
+                root: work.root,
+                files: work.files,
+                outputs: work.outputs,
+                tunnels: work.tunnels,
             })),
             Machine::Kubernetes(cluster) => {
-                let remote = RemoteSpec {
-                    environment: environment(project, config, &files),
-                    files,
-                    outputs,
-                    tunnels: vec![TUNNELLED.to_owned()],
-                    // The pod, once there is one.
-                    ..RemoteSpec::new(Host::Here { folder: None }, root)
-                };
-                let asked = Asked {
-                    stage,
-                    connection: &self.connection,
-                };
-                let spec = pod::spec(&asked, cluster, config, remote)?;
+                // The pod, once there is one.
+                let pod = remote(Host::Here { folder: None }, work);
+                let spec = pod::spec(&asked, cluster, config, pod)?;
                 Ok(Target::Kubernetes(Box::new(spec)))
             }
-            Machine::Ssh(host) | Machine::Slurm(host) => {
-                let remote = RemoteSpec {
-                    environment: environment(project, config, &files),
-                    files,
-                    outputs,
-                    tunnels: vec![TUNNELLED.to_owned()],
-                    ..RemoteSpec::new(host.clone(), root)
-                };
-                if matches!(self.machine, Machine::Slurm(_)) {
-                    return Ok(Target::Slurm(self.queued(remote, stage)?));
-                }
-                Ok(Target::Ssh(remote))
+            Machine::Ssh(host) => Ok(Target::Ssh(remote(host.clone(), work))),
+            Machine::Slurm(host) => {
+                let stage = work.stage;
+                let spec = self.queued(remote(host.clone(), work), stage)?;
+                Ok(Target::Slurm(spec))
             }
-            Machine::Ray(_) => ray::target(app, &self.connection, project, config, stage),
+            Machine::Ray(_) => ray::target(app, &asked, work),
         }
     }
 
     /// What the queue is asked for: by the stage, else by the connection, else the cluster's own default.
-    fn queued(&self, remote: RemoteSpec, stage: &Stage) -> Result<SlurmSpec, Report> {
+    fn queued(&self, remote: RemoteSpec, stage: Option<&Stage>) -> Result<SlurmSpec, Report> {
         let asked = Asked {
             stage,
             connection: &self.connection,
@@ -180,15 +230,24 @@ impl Elsewhere {
     }
 }
 
-/// What is asked of a queue or a cluster: by the stage, else by the connection.
+/// What is asked of a queue or a cluster: by the stage, if it is one, else by the connection.
 pub(super) struct Asked<'a> {
-    pub stage: &'a Stage,
+    pub stage: Option<&'a Stage>,
     pub connection: &'a Connection,
 }
 
 impl Asked<'_> {
     pub fn text(&self, key: &str) -> Option<String> {
-        setting(self.stage, key).or_else(|| self.connection.option(key))
+        let own = self.stage.and_then(|stage| setting(stage, key));
+        own.or_else(|| self.connection.option(key))
+    }
+
+    /// Who asks, in words.
+    pub fn called(&self) -> String {
+        match self.stage {
+            Some(stage) => format!("stage `{}`", stage.address),
+            None => format!("remote `{}`", self.connection.name),
+        }
     }
 
     pub fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, Report> {
@@ -202,15 +261,16 @@ impl Asked<'_> {
 
     /// `key` has a value that cannot be used.
     pub fn wrong(&self, key: &str, value: &str, what: &str) -> Report {
+        let hint = match self.stage {
+            Some(_) => "write it under `meta: {lapwing: …}` in dvc.yaml, or as `-o` of the remote",
+            None => "give the remote another one with `-o`",
+        };
         Report::new(
             Code::Invalid,
             "run.resources",
-            format!(
-                "`{key}` of stage `{}` is `{value}`, which is {what}",
-                self.stage.address
-            ),
+            format!("`{key}` of {} is `{value}`, which is {what}", self.called()),
         )
-        .hint("write it under `meta: {lapwing: …}` in dvc.yaml, or as `-o` of the remote")
+        .hint(hint)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use lapwing_core::{Code, Report};
 use lapwing_jobs::{Cluster, KubernetesSpec, RemoteSpec, Trainer};
-use lapwing_pipeline::{Stage, Value};
+use lapwing_pipeline::Value;
 
 use super::elsewhere::Asked;
 use crate::config::Config;
@@ -33,7 +33,7 @@ pub(super) fn spec(
     let image = asked
         .text("image")
         .or_else(|| config.docker.image.clone())
-        .ok_or_else(|| no_image(asked.stage))?;
+        .ok_or_else(|| no_image(asked))?;
     let memory: Option<u64> = asked.number("memory_mib")?;
     Ok(KubernetesSpec {
         cpus: asked.number("cpus")?.or(config.docker.cpus),
@@ -58,6 +58,10 @@ pub(super) fn spec(
 }
 
 fn trainer(asked: &Asked<'_>) -> Result<Option<Trainer>, Report> {
+    if asked.stage.is_none() {
+        // Nothing is trained: each node would do the same.
+        return Ok(None);
+    }
     let nodes: Option<u32> = asked.number("nodes")?;
     let Some(named) = asked.text("trainer").filter(|named| !named.is_empty()) else {
         return match nodes {
@@ -91,8 +95,8 @@ fn trainer(asked: &Asked<'_>) -> Result<Option<Trainer>, Report> {
                 Code::Invalid,
                 "run.of_runtime",
                 format!(
-                    "stage `{}` asks for `{key}: {value}`, which a TrainJob takes from its training runtime",
-                    asked.stage.address
+                    "{} asks for `{key}: {value}`, which a TrainJob takes from its training runtime",
+                    asked.called()
                 ),
             )
             .hint(format!(
@@ -116,21 +120,25 @@ fn is_dns_name(name: &str) -> bool {
     name.len() <= MAX_NAME && name.split('.').all(is_word)
 }
 
-fn no_image(stage: &Stage) -> Report {
-    Report::new(
-        Code::Invalid,
-        "run.no_image",
-        format!("no image is named for stage `{}` to run in", stage.address),
-    )
-    .hint(
-        "name one in dvc.yaml (`meta: {lapwing: {image: python:3.12}}`), as `-o image=…` of the remote, or as `image` under [docker] in lapwing.toml",
-    )
+fn no_image(asked: &Asked<'_>) -> Report {
+    let (message, hint) = match asked.stage {
+        Some(stage) => (
+            format!("no image is named for stage `{}` to run in", stage.address),
+            "name one in dvc.yaml (`meta: {lapwing: {image: python:3.12}}`), as `-o image=…` of the remote, or as `image` under [docker] in lapwing.toml",
+        ),
+        None => (
+            format!("{} names no image to run in", asked.called()),
+            "name one as `-o image=python:3.12` of the remote, or as `image` under [docker] in lapwing.toml",
+        ),
+    };
+    Report::new(Code::Invalid, "run.no_image", message).hint(hint)
 }
 
 /// A map in `dvc.yaml`, or `disk=ssd,zone=a`.
 fn node_selector(asked: &Asked<'_>) -> Result<BTreeMap<String, String>, Report> {
-    let meta = asked.stage.meta.as_ref();
-    let own = meta
+    let own = asked
+        .stage
+        .and_then(|stage| stage.meta.as_ref())
         .and_then(|meta| meta.get("lapwing"))
         .and_then(|lapwing| lapwing.get("node_selector"));
     if let Some(Value::Map(pairs)) = own {

@@ -4,42 +4,27 @@ use lapwing_core::{JobId, Report, RunId};
 use lapwing_data::Project;
 use lapwing_jobs::ray::{Kept, Tracking};
 use lapwing_jobs::{RaySpec, Target};
-use lapwing_pipeline::Stage;
 
-use super::elsewhere::{Asked, files, outputs};
+use super::elsewhere::{Asked, Work};
 use crate::App;
 use crate::config::Config;
 use crate::error::Reported as _;
-use crate::remotes::Connection;
 
 /// The setting of the remote: the address that this machine has for the cluster. Without it nothing here listens to the network.
 pub(super) const REACH: &str = "reach";
 
-/// A stage as a job there. Packages come from the project's requirements file.
-pub(super) fn target(
-    app: &App,
-    connection: &Connection,
-    project: &Project,
-    config: &Config,
-    stage: &Stage,
-) -> Result<Target, Report> {
-    let asked = Asked { stage, connection };
-    let named = config.environment.requirements.as_deref();
-    let requirements = project.root().join(named.unwrap_or("requirements.txt"));
-    let pip = if requirements.is_file() {
-        lapwing_jobs::requirement_lines(&requirements).reported()?
-    } else {
-        Vec::new()
-    };
+/// Work as a job there.
+pub(super) fn target(app: &App, asked: &Asked<'_>, work: Work<'_>) -> Result<Target, Report> {
+    let connection = asked.connection;
     Ok(Target::Ray(RaySpec {
         credential: Some(Kept {
             workspace: app.workspace().root().to_owned(),
             keychain: app.keychain(),
             name: connection.key(),
         }),
-        files: files(project, stage)?,
-        outputs: outputs(stage),
-        pip,
+        files: work.files,
+        outputs: work.outputs,
+        pip: work.pip,
         cpus: asked.number("cpus")?,
         gpus: asked.number("gpus")?,
         memory_mib: asked.number("memory_mib")?,
@@ -47,8 +32,19 @@ pub(super) fn target(
             Some(_) => Tracking::Direct,
             None => Tracking::Files,
         },
-        ..RaySpec::new(connection.address.clone(), project.root().to_owned())
+        ..RaySpec::new(connection.address.clone(), work.root)
     }))
+}
+
+/// The packages of the project's requirements file.
+pub(super) fn packages(project: &Project, config: &Config) -> Result<Vec<String>, Report> {
+    let named = config.environment.requirements.as_deref();
+    let requirements = project.root().join(named.unwrap_or("requirements.txt"));
+    if requirements.is_file() {
+        lapwing_jobs::requirement_lines(&requirements).reported()
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// That what a stage asks for can be understood.
