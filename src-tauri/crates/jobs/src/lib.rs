@@ -30,7 +30,9 @@ pub use log::{LogChunk, log, log_size};
 pub use ray::{RaySpec, tracked_files};
 pub use requirements::lines as requirement_lines;
 pub use slurm::SlurmSpec;
-pub use spec::{Command, DockerSpec, Image, JobSpec, Mount, RemoteEnvironment, RemoteSpec, Target};
+pub use spec::{
+    Command, Delivery, DockerSpec, Image, JobSpec, Mount, RemoteEnvironment, RemoteSpec, Target,
+};
 pub use ssh::{Host, SshHost};
 pub use start::{spec, start};
 pub use state::{Ended, JobState, Outcome, list, reconcile, state, wait};

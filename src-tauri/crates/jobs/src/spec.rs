@@ -29,6 +29,16 @@ pub struct JobSpec {
     /// A digest of what it reads, so that whoever finds it again knows whether it still is what is wanted.
     #[serde(default)]
     pub inputs: Option<String>,
+    /// What is put where it is wanted when the command has succeeded.
+    #[serde(default)]
+    pub deliver: Vec<Delivery>,
+}
+
+/// A file that a command makes in a folder of ours, and where it is wanted: it appears there whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub made: PathBuf,
+    pub wanted: PathBuf,
 }
 
 impl JobSpec {

@@ -6,9 +6,9 @@ use lapwing_core::Timestamp;
 
 use crate::docker::Place;
 use crate::folder::Folder;
-use crate::spec::Target;
+use crate::spec::{Delivery, Target};
 use crate::state::{Ended, JobState, Outcome, Started};
-use crate::{Error, Result, detached, docker, kubernetes, process, ray, ssh};
+use crate::{Error, JobSpec, Result, detached, docker, kubernetes, process, ray, ssh};
 
 /// Supervises the job in `folder`: the body of the hidden command `__supervise`.
 ///
@@ -40,6 +40,7 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Some(JobState::Queued { .. } | JobState::Ended(_)) | None => None,
     };
     let outcome = match outcome {
+        Ok(Outcome::Succeeded) => delivered(&spec),
         Ok(outcome) => outcome,
         Err(Error::Cancelled) => Outcome::Cancelled,
         Err(error) if started.is_none() => Outcome::NotStarted {
@@ -70,4 +71,17 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Target::Kubernetes(kube) => kubernetes::discard(&folder, &spec, kube),
     }
     Ok(())
+}
+
+/// Puts what was made where it is wanted. It stays here too: a supervisor that dies now has one after it.
+fn delivered(spec: &JobSpec) -> Outcome {
+    for Delivery { made, wanted } in &spec.deliver {
+        if let Err(error) = ssh::settle(made, wanted) {
+            let (made, wanted) = (made.display(), wanted.display());
+            return Outcome::NotFetched {
+                why: format!("{wanted} cannot be written: {error}; they lie in {made}"),
+            };
+        }
+    }
+    Outcome::Succeeded
 }

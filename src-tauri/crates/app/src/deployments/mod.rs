@@ -119,6 +119,7 @@ pub(crate) fn start_own(
         timeout_seconds: None,
         target: JobTarget::Process,
         inputs: None,
+        deliver: Vec::new(),
     };
     jobs::start(app, &spec, owner)?;
     Ok(Started { job: id })

@@ -410,6 +410,7 @@ fn spec(run: &Run<'_>, stage: &Stage, target: lapwing_jobs::Target, tracking: En
         timeout_seconds: None,
         target,
         inputs: None,
+        deliver: Vec::new(),
     }
 }
 

@@ -581,6 +581,7 @@ mod tests {
             timeout_seconds: None,
             target: Target::Process,
             inputs: None,
+            deliver: Vec::new(),
         };
         let folder = Folder::at(root.path());
         let since = Timestamp::now();

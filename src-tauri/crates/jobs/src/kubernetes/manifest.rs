@@ -283,6 +283,7 @@ mod tests {
             timeout_seconds: None,
             target: Target::Process,
             inputs: None,
+            deliver: Vec::new(),
         };
         (spec, kube)
     }

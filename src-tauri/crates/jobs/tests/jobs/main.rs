@@ -58,6 +58,7 @@ fn shell(script: &str) -> JobSpec {
         timeout_seconds: None,
         target: Target::Process,
         inputs: None,
+        deliver: Vec::new(),
     }
 }
 

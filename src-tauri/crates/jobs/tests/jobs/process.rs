@@ -1,5 +1,5 @@
 use lapwing_core::Workspace;
-use lapwing_jobs::{JobState, Outcome, log, reconcile, start, state, stop};
+use lapwing_jobs::{Delivery, JobState, Outcome, log, reconcile, start, state, stop};
 
 use crate::{ended, shell, supervisor, until};
 
@@ -173,4 +173,34 @@ fn another_process_with_the_same_number_is_left_alone() {
     assert!(stranger.try_wait().unwrap().is_none(), "it goes on");
     stranger.kill().unwrap();
     stranger.wait().unwrap();
+}
+
+#[test]
+fn what_was_made_is_put_where_it_is_wanted_once_the_command_has_succeeded() {
+    let (folder, workspace) = workspace();
+    let made = folder.path().join("made");
+    let delivering = |script: &str, wanted: &str| {
+        let mut spec = shell(&format!("echo rows > '{}'; {script}", made.display()));
+        spec.deliver = vec![Delivery {
+            made: made.clone(),
+            wanted: folder.path().join(wanted),
+        }];
+        start(&workspace, &spec, &supervisor()).unwrap();
+        ended(&workspace, &spec.id).outcome
+    };
+    assert_eq!(delivering("true", "out/rows"), Outcome::Succeeded);
+    let read = std::fs::read_to_string(folder.path().join("out/rows"));
+    assert_eq!(read.unwrap(), "rows\n");
+    let failed = delivering("exit 1", "failed");
+    assert_eq!(failed, Outcome::Failed { code: 1 });
+    assert!(
+        !folder.path().join("failed").exists(),
+        "it may not be whole"
+    );
+
+    let Outcome::NotFetched { why } = delivering("true", "made/below") else {
+        panic!("no file has another one below it");
+    };
+    let both = [made.join("below"), made.clone()].map(|path| path.display().to_string());
+    assert!(both.iter().all(|path| why.contains(path)), "{why}");
 }
