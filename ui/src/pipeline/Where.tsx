@@ -1,18 +1,11 @@
 import { useCommand } from "../api/client";
-import type { RemoteKind, RemoteRow, Status } from "../api/generated";
-import { bytes, plural } from "../shared/format";
+import type { Status } from "../api/generated";
 import { Asked } from "../shared/states";
+import { Where as AnyWhere, type Place, Travelling } from "../shared/Where";
 
-/** Where stages run: here, in Docker here, or on a machine elsewhere. */
-export type Place = { target: "process" | "docker"; on: string | null };
+export type { Place };
 
-const RUNS: readonly RemoteKind[] = ["ssh", "docker", "slurm", "kubernetes", "ray"];
-
-/** The remotes that run commands. */
-export function machines(remotes: readonly RemoteRow[]): RemoteRow[] {
-  return remotes.filter((row) => row.supported && RUNS.includes(row.kind));
-}
-
+/** Where stages run. */
 export function Where({
   project,
   stages,
@@ -26,35 +19,16 @@ export function Where({
   place: Place;
   onChange: (place: Place) => void;
 }) {
-  const remotes = useCommand("remotes.list", { project });
-  const there = machines(remotes.data ?? []);
-  const value = place.on === null ? place.target : `on:${place.on}`;
-  const choose = (chosen: string) =>
-    onChange(
-      chosen.startsWith("on:")
-        ? { target: "process", on: chosen.slice(3) }
-        : { target: chosen === "docker" ? "docker" : "process", on: null },
-    );
   return (
-    <fieldset className="plain-set">
-      <legend>Where</legend>
-      <select
-        className="input"
-        aria-label="Where the stages run"
-        value={value}
-        onChange={(event) => choose(event.target.value)}
-      >
-        <option value="process">This machine</option>
-        <option value="docker">Docker on this machine</option>
-        {there.map((row) => (
-          <option key={row.name} value={`on:${row.name}`}>{`${row.name} (${row.url})`}</option>
-        ))}
-      </select>
-      {value === "docker" && status?.docker === false ? (
-        <p className="state-stale">Docker is not reachable.</p>
-      ) : null}
-      {place.on === null ? null : <Uploads project={project} stages={stages} />}
-    </fieldset>
+    <AnyWhere
+      project={project}
+      label="Where the stages run"
+      status={status}
+      place={place}
+      onChange={onChange}
+    >
+      <Uploads project={project} stages={stages} />
+    </AnyWhere>
   );
 }
 
@@ -63,26 +37,8 @@ function Uploads({ project, stages }: { project: string; stages: string[] }) {
   const list = useCommand("pipeline.uploads", { project, stages });
   return (
     <Asked query={list}>
-      {({ files, bytes: size, left_out, missing }) => (
-        <details>
-          <summary>{`${plural(files.length, "file")} travel, ${bytes(size)} in all; what is there already is not sent again`}</summary>
-          <ul className="upload-list mono">
-            {missing.map((path) => (
-              <li key={path} className="state-stale">{`${path} is not here yet`}</li>
-            ))}
-            {files.map((file) => (
-              <li key={file.path}>
-                <span className="cut" title={file.path}>
-                  {file.path}
-                </span>
-                <span className="faint">{bytes(file.size)}</span>
-              </li>
-            ))}
-            {left_out.map(({ path }) => (
-              <li key={path} className="faint">{`${path} stays here`}</li>
-            ))}
-          </ul>
-        </details>
+      {({ files, bytes, left_out, missing }) => (
+        <Travelling files={files} total={bytes} missing={missing} stays={left_out.map(({ path }) => path)} />
       )}
     </Asked>
   );

@@ -13,7 +13,7 @@ const row = (name: string, kind: RemoteKind): RemoteRow => ({
   signed_in: null,
 });
 
-test("only machines run stages", () => {
+test("only machines run commands", () => {
   const all = [
     row("data", "storage"),
     row("box", "ssh"),
