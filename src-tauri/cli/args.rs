@@ -72,6 +72,8 @@ pub enum Command {
         #[arg(long, value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
     },
+    /// Score the rows of a file with a model, as a job; needs no endpoint.
+    Score(Score),
     /// Drift, quality, latency and accuracy of endpoints.
     #[command(subcommand)]
     Monitors(Monitors),
@@ -112,6 +114,9 @@ pub enum Command {
         #[arg(long, env = "LAPWING_ENDPOINT_TOKEN", hide_env_values = true)]
         token: Option<String>,
     },
+    /// Carry out one scoring.
+    #[command(name = "__score", hide = true)]
+    Scorer { folder: PathBuf },
     /// Carry out one automation.
     #[command(name = "__automation", hide = true)]
     Automation {
@@ -461,6 +466,30 @@ pub struct Deploy {
     /// `process` without it, and without a word in lapwing.toml.
     #[arg(long = "in", value_enum)]
     pub place: Option<Place>,
+}
+
+#[derive(Debug, Args)]
+pub struct Score {
+    /// `NAME@ALIAS`, `NAME/3`, `REMOTE:NAME@ALIAS`, or a folder with an MLmodel file.
+    pub model: String,
+    /// CSV, Parquet or JSON lines: a file, or a folder with files of one kind.
+    #[arg(long, value_hint = ValueHint::AnyPath, value_name = "PATH")]
+    pub data: PathBuf,
+    /// Its columns and the predictions go here, when all of it is whole: .csv, .tsv or .parquet.
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Where it runs.
+    #[arg(long = "in", value_enum, default_value = "process")]
+    pub place: Place,
+    /// Run it on this remote: an ssh host, a Docker host, a Slurm, Kubernetes or Ray cluster.
+    #[arg(long, value_name = "REMOTE", conflicts_with = "place")]
+    pub on: Option<String>,
+    /// Show what would travel to another machine, with sizes and why, and run nothing.
+    #[arg(long)]
+    pub list_upload: bool,
+    /// Start it and return; it goes on by itself.
+    #[arg(long)]
+    pub detach: bool,
 }
 
 #[derive(Debug, Subcommand)]

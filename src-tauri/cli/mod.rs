@@ -16,6 +16,7 @@ mod print;
 mod projects;
 mod remotes;
 mod runs;
+mod score;
 mod server;
 mod sweep;
 mod trace;
@@ -162,6 +163,7 @@ fn verb(context: &Context, command: Command) -> Done {
         Command::Predict { name, data, out } => {
             deployments::predict(context, &name, &data, out.as_deref())
         }
+        Command::Score(arguments) => score::run(context, arguments),
         Command::Monitors(verb) => monitors::run(context, verb),
         Command::Automations(verb) => automations::run(context, verb),
         Command::Remotes(verb) => remotes::run(context, verb),
@@ -176,6 +178,7 @@ fn verb(context: &Context, command: Command) -> Done {
             lapwing_app::pipeline::carry_out_sweep(&context.app, &run_id)
                 .map(|()| ExitCode::SUCCESS)
         }
+        Command::Scorer { folder } => score::carry_out(context, &folder),
         Command::Automation {
             project,
             name,

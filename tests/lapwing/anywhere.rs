@@ -36,7 +36,7 @@ fn is_here(name: &str, slurm: Option<&Slurm>) -> bool {
 }
 
 /// What a session there has of itself: where Slurm is, and where packages come from.
-fn environment(slurm: Option<&Slurm>) -> String {
+pub fn environment(slurm: Option<&Slurm>) -> String {
     let index = ["UV_", "PIP_", "SSL_CERT_"];
     let is_index = |name: &str| index.iter().any(|prefix| name.starts_with(prefix));
     let mut line = "SetEnv".to_owned();

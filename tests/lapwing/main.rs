@@ -34,6 +34,8 @@ mod registries;
 mod registry;
 mod remotes;
 #[cfg(target_os = "linux")]
+mod scoring;
+#[cfg(target_os = "linux")]
 #[path = "../../src-tauri/crates/jobs/tests/jobs/slurmd.rs"]
 #[expect(dead_code, reason = "the jobs' own tests use more of it")]
 mod slurmd;

@@ -45,6 +45,7 @@ const STALE_AFTER: Record<string, readonly Tag[]> = {
   alerts: ["monitors"],
   automations: ["automations"],
   remotes: ["remotes"],
+  scoring: ["jobs", "models", "remotes"],
   transfers: ["transfers"],
 };
 

@@ -1085,6 +1085,44 @@ export type RunsPage = {
 	param_keys: string[],
 };
 
+/**  What a job scores, and what came of it. */
+export type ScoringDetail = {
+	job: JobId,
+	run_id: RunId,
+	model: string,
+	version: number | null,
+	data: string,
+	out: string,
+	/**  When it has succeeded. */
+	result: ScoringResult | null,
+	/**  A next step, when it has failed and one is known. */
+	hint: string | null,
+};
+
+export type ScoringFile = {
+	path: string,
+	size: Count,
+	part: ScoringPart,
+};
+
+/**  Why a file goes along. */
+export type ScoringPart = "model" | "data" | 
+/**  Lapwing's own: what runs there, and which packages it needs. */
+"script";
+
+export type ScoringResult = {
+	rows: Count,
+	/**  With the loading of the model. */
+	seconds: number | null,
+	bytes: Count,
+};
+
+/**  What would travel to another machine. */
+export type ScoringUpload = {
+	files: ScoringFile[],
+	bytes: Count,
+};
+
 export type SearchRemoteModels = {
 	project: string | null,
 	remote: string,
@@ -1163,6 +1201,19 @@ export type StartRun = {
 	set: string[],
 };
 
+export type StartScoring = {
+	/**  As `deployments.deploy` takes it: `NAME@ALIAS`, `models:/NAME/3`, a folder with an `MLmodel` file. */
+	model: string,
+	/**  An absolute path: of a CSV, Parquet or JSON-lines file, or of a folder with such files. */
+	data: string,
+	/**  An absolute path that ends with `.csv`, `.tsv` or `.parquet`. */
+	out: string,
+	target: Target,
+	/**  The remote that it runs on. */
+	on: string | null,
+	project: string | null,
+};
+
 export type StartSweep = {
 	project: string,
 	/**  Empty means the whole pipeline. */
@@ -1191,6 +1242,13 @@ export type StartedRun = {
 	run_id: RunId | null,
 	/**  The stages that will run, in order. */
 	stages: string[],
+};
+
+/**  Work that goes on as a job of its own; follow it with `jobs.log`. */
+export type StartedScoring = {
+	job: JobId,
+	run_id: RunId,
+	out: string,
 };
 
 export type StartedSweep = {
@@ -1515,6 +1573,9 @@ export type Commands = {
 	"deployments.push": { input: PushDeployment; answer: PushedImage };
 	"deployments.export": { input: ExportDeployment; answer: Exported };
 	"deployments.log": { input: ReadDeploymentLog; answer: LogChunk };
+	"scoring.start": { input: StartScoring; answer: StartedScoring };
+	"scoring.uploads": { input: StartScoring; answer: ScoringUpload };
+	"scoring.get": { input: JobRef; answer: ScoringDetail | null };
 	"monitors.list": { input: Nothing; answer: MonitorRow[] };
 	"monitors.get": { input: ReadMonitor; answer: MonitorView };
 	"monitors.history": { input: DeploymentRef; answer: Measured[] };
@@ -1606,6 +1667,9 @@ export const CHANGES: { [name in keyof Commands]: readonly Tag[] } = {
 	"deployments.push": [],
 	"deployments.export": [],
 	"deployments.log": [],
+	"scoring.start": ["jobs", "runs"],
+	"scoring.uploads": [],
+	"scoring.get": [],
 	"monitors.list": [],
 	"monitors.get": [],
 	"monitors.history": [],

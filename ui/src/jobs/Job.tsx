@@ -1,6 +1,6 @@
 import { Square } from "lucide-react";
 import { useAction, useCommand } from "../api/client";
-import { duration } from "../shared/format";
+import { count, duration } from "../shared/format";
 import { JobLog } from "../shared/LogView";
 import { pathTo } from "../shared/place";
 import { Asked } from "../shared/states";
@@ -19,6 +19,7 @@ export function Job({ id }: { id: string }) {
   );
   const stop = useAction("jobs.stop", { done: "Stopped" });
   const row = job.data;
+  const scored = useCommand("scoring.get", { id }, { enabled: row !== undefined && row.ended !== null });
   return (
     <Page
       title={row?.title ?? id}
@@ -49,6 +50,12 @@ export function Job({ id }: { id: string }) {
               {known.stage ? (
                 <To to={`/pipeline?stage=${encodeURIComponent(known.stage)}`}>Stage {known.stage}</To>
               ) : null}
+              {scored.data?.result ? (
+                <span className="line">
+                  {`${count(scored.data.result.rows)} rows scored:`} <Id id={scored.data.out} full />
+                </span>
+              ) : null}
+              {scored.data?.hint ? <span>{scored.data.hint}</span> : null}
               {known.run_id ? (
                 <To to={pathTo("runs", known.run_id)}>Run {known.run_id.slice(0, 8)}</To>
               ) : null}

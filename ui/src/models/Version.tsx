@@ -1,4 +1,4 @@
-import { Rocket, Tag as TagIcon, Upload, X } from "lucide-react";
+import { FileSpreadsheet, Rocket, Tag as TagIcon, Upload, X } from "lucide-react";
 import { useState } from "react";
 import { useCommand } from "../api/client";
 import type { VersionDetail } from "../api/generated";
@@ -14,6 +14,7 @@ import { DeployDialog } from "./Deploy";
 import { safetyTone } from "./metrics";
 import { PushDialog } from "./Push";
 import { MOVING } from "./registries";
+import { ScoreDialog } from "./Score";
 import { RemoveAlias, SetAlias } from "./SetAlias";
 import "../shared/detail.css";
 import "./models.css";
@@ -33,6 +34,7 @@ export function Version({ name, version }: { name: string; version: number }) {
   const [naming, setNaming] = useState(false);
   const [deploying, setDeploying] = useState(false);
   const [pushing, setPushing] = useState(false);
+  const [scoring, setScoring] = useState(false);
   const [removing, setRemoving] = useState<string | null>(null);
   const tab = place.search.tab ?? "about";
   return (
@@ -68,6 +70,14 @@ export function Version({ name, version }: { name: string; version: number }) {
           </Button>
           <Button kind="ghost" icon={Upload} disabled={!detail.data} onClick={() => setPushing(true)}>
             Push
+          </Button>
+          <Button
+            kind="ghost"
+            icon={FileSpreadsheet}
+            disabled={!detail.data || detail.data.flavors.length === 0}
+            onClick={() => setScoring(true)}
+          >
+            Score a file…
           </Button>
           <Button
             kind="primary"
@@ -112,6 +122,7 @@ export function Version({ name, version }: { name: string; version: number }) {
       ) : null}
       <RemoveAlias name={name} alias={removing} version={version} onClose={() => setRemoving(null)} />
       <PushDialog name={name} version={version} open={pushing} onOpenChange={setPushing} />
+      <ScoreDialog name={name} version={version} open={scoring} onOpenChange={setScoring} />
       <DeployDialog
         model={`models:/${name}/${version}`}
         name={name}

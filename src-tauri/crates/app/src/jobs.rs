@@ -4,9 +4,9 @@ use lapwing_core::{Code, JobId, Report, Timestamp};
 use lapwing_jobs::{JobSpec, JobState, Outcome};
 use lapwing_store::jobs as table;
 
-use crate::App;
 use crate::error::Reported as _;
 use crate::wire::{Count, JobRef, JobRow, JobStatus, ListJobs, LogChunk, Nothing, ReadLog, Target};
+use crate::{App, scoring};
 
 const MAX_LISTED: u32 = 500;
 const MAX_LOG_BYTES: u32 = 4 * 1024 * 1024;
@@ -82,6 +82,9 @@ pub(crate) fn refresh(app: &App, id: &JobId) -> Result<JobRow, Report> {
     };
     let mut now = row.clone();
     apply(&mut now, &state);
+    if now.ended.is_some() {
+        scoring::ended(app, &mut now)?;
+    }
     if now != row {
         table::put(app.store(), now.clone()).reported()?;
     }
@@ -136,7 +139,7 @@ fn status_word(status: JobStatus) -> &'static str {
     }
 }
 
-fn parse_status(word: &str) -> JobStatus {
+pub(crate) fn parse_status(word: &str) -> JobStatus {
     [
         JobStatus::Queued,
         JobStatus::Running,

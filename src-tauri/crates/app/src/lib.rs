@@ -25,6 +25,7 @@ pub mod projects;
 pub mod remotes;
 pub mod runs;
 pub mod sample;
+pub mod scoring;
 pub mod services;
 pub mod transfers;
 pub mod wire;

@@ -9,6 +9,7 @@ use lapwing_tracking::Run;
 
 use crate::error::Reported as _;
 use crate::runs::context;
+use crate::scoring::{MODEL_RUN, SCORED};
 use crate::wire::{Lineage, LineageEdge, LineageKind, LineageNode, Trace};
 use crate::{App, projects, runs};
 
@@ -240,6 +241,37 @@ fn version_node(app: &App, name: &str, version: u32, graph: &mut Graph) -> Resul
             }
         }
     }
+    let scored = app
+        .tracking()
+        .runs_with(SCORED, &format!("{name}/{version}"));
+    for run in scored.reported()?.iter().take(MAX_RUNS) {
+        up(app, run, graph)?;
+    }
+    Ok(())
+}
+
+/// Of a run that scored rows with a model: that model, and what made it.
+fn scored_with(app: &App, run: &Run, graph: &mut Graph) -> Result<(), Report> {
+    let scored = run.tags.get(SCORED).and_then(|text| text.rsplit_once('/'));
+    let version = scored.and_then(|(name, version)| Some((name, version.parse().ok()?))); // Only ours is written so.
+    // A run of another server is none of ours; one that is gone has nothing to tell.
+    let made_by: Option<RunId> = run.tags.get(MODEL_RUN).and_then(|id| id.parse().ok());
+    let made_by = made_by.filter(|id| *id != run.id && app.tracking().run(id).is_ok());
+    let mut last = None;
+    if let Some(id) = &made_by {
+        up(app, id, graph)?;
+        last = Some(format!("run:{id}"));
+    }
+    if let Some((name, version)) = version {
+        version_only(name, version, graph);
+        let node = format!("version:{name}/{version}");
+        if let Some(last) = last.replace(node.clone()) {
+            graph.edge(&last, &node);
+        }
+    }
+    if let Some(last) = last {
+        graph.edge(&last, &format!("run:{}", run.id));
+    }
     Ok(())
 }
 
@@ -291,8 +323,13 @@ fn up(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {
         graph
             .node(&data, LineageKind::Dataset, input.name.clone(), short)
             .route = Some("/data".to_owned());
+        let is_output = context(input, "mlflow.data.context").as_deref() == Some("output");
         let Some(stage) = context(input, "lapwing.stage") else {
-            graph.edge(&data, &node_id);
+            if is_output {
+                graph.edge(&node_id, &data);
+            } else {
+                graph.edge(&data, &node_id);
+            }
             continue;
         };
         let stage_id = format!("stage:{id}/{stage}");
@@ -304,14 +341,14 @@ fn up(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {
         );
         node.at = Some(run.start);
         node.route = Some("/pipeline".to_owned());
-        if context(input, "mlflow.data.context").as_deref() == Some("output") {
+        if is_output {
             graph.edge(&stage_id, &data);
         } else {
             graph.edge(&data, &stage_id);
         }
         graph.edge(&stage_id, &node_id);
     }
-    Ok(())
+    scored_with(app, &run, graph)
 }
 
 fn down(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {
@@ -327,6 +364,17 @@ fn down(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {
         }
     }
     Ok(())
+}
+
+/// The content of a file that no dataset has, such as the output of a scoring.
+fn of_file(project: Option<&str>, id: &str) -> Result<Option<String>, Report> {
+    let place = project.map_or_else(|| id.into(), |root| std::path::Path::new(root).join(id));
+    if !place.is_absolute() || !place.is_file() {
+        return Ok(None);
+    }
+    lapwing_data::file_id(&place, false, &mut |_| {})
+        .map(Some)
+        .reported()
 }
 
 /// Forward from a data set (its path or its hash) or from a commit.
@@ -352,6 +400,7 @@ fn dataset_or_commit(
                 .filter_map(|row| row.out.md5),
         );
     }
+    digests.extend(of_file(project, id)?);
     for digest in digests {
         let found = app.tracking().runs_with_input(&digest).reported()?;
         if !found.is_empty() {

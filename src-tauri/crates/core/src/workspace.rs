@@ -44,6 +44,12 @@ impl Workspace {
         self.jobs().join(id.as_str())
     }
 
+    /// What a batch scoring's job runs in, and what it says of itself when it has ended.
+    #[must_use]
+    pub fn scoring(&self, id: &JobId) -> PathBuf {
+        self.root.join("scorings").join(id.as_str())
+    }
+
     #[must_use]
     pub fn deployments(&self) -> PathBuf {
         self.root.join("deployments")

@@ -18,7 +18,7 @@ use columns::in_utc;
 
 pub use columns::{float_column, kind_word, parsed_column, text_column};
 pub(crate) use columns::{numbers, texts, whole};
-pub use read::{Part, is_tabular};
+pub use read::{Kind, Part, delimiter, is_tabular, kind_of};
 
 /// Named columns of equal length.
 #[derive(Debug, Clone, PartialEq)]

@@ -25,6 +25,7 @@ pub mod model_folder;
 pub mod pickle;
 pub mod predictions;
 mod protocol;
+pub mod scoring;
 
 pub use config::{
     Exposure, GatewayConfig, LogConfig, RevisionConfig, RuntimeKind, TrafficShare, read_config,

@@ -691,6 +691,29 @@ export const answers: Answers = {
     left_out: [{ path: ".venv/", why: "ignored" }],
     missing: [],
   }),
+  "scoring.start": ({ out }) => ({ job: "job-score", run_id: runRow(0).run_id, out }),
+  "scoring.uploads": () => ({
+    files: [
+      { path: "data/2013-08.parquet", size: 9_812_330, part: "data" },
+      { path: "model/MLmodel", size: 1_812, part: "model" },
+      { path: "model/model.pkl", size: 613_204, part: "model" },
+      { path: "score.py", size: 8_980, part: "script" },
+    ],
+    bytes: 10_436_326,
+  }),
+  "scoring.get": ({ id }) =>
+    id === "job-score"
+      ? {
+          job: id,
+          run_id: runRow(0).run_id,
+          model: "flight-delays",
+          version: 3,
+          data: "/home/ada/Downloads/2013-08.parquet",
+          out: "/home/ada/Downloads/2013-08-scored.parquet",
+          result: { rows: 29_327, seconds: 6.2, bytes: 10_211_904 },
+          hint: null,
+        }
+      : null,
   "jobs.list": ({ run_id }) => jobs().filter((row) => run_id === null || row.run_id === run_id),
   "jobs.get": ({ id }) => jobs().find((row) => row.id === id) ?? job(id, id, "succeeded", HOUR, 1000),
   "jobs.log": ({ id, from }) => log(from, id !== "job-train"),

@@ -32,7 +32,7 @@ pub(crate) use defaults::of as defaults_of;
 pub use export::export;
 pub use push::push;
 pub use release::deploy;
-pub(crate) use release::{Release, release, scratch_revision};
+pub(crate) use release::{Release, environment_of, minor, release, scratch_revision};
 pub(crate) use score::score_rows;
 pub use view::{get, list, log, predictions, traffic};
 pub(crate) use view::{live_revision, row};

@@ -357,21 +357,29 @@ fn model_environment(
     requirements.extend(convert::requirements_for_conversion());
     requirements.extend(CONVERTER_PINS.map(str::to_owned));
     let version = model.python_version.as_deref().map(minor);
-    let made =
-        environment::for_requirements(app.workspace(), &requirements, version.as_deref(), say);
-    match made {
+    environment_of(app, &requirements, version.as_deref(), say)
+}
+
+/// An environment for a model: with its Python `version` where that can be had.
+pub(crate) fn environment_of(
+    app: &App,
+    requirements: &[String],
+    version: Option<&str>,
+    say: &dyn Fn(&str),
+) -> Result<Environment, Report> {
+    match environment::for_requirements(app.workspace(), requirements, version, say) {
         Err(lapwing_jobs::Error::Environment(why))
             if version.is_some() && why.to_lowercase().contains("interpreter") =>
         {
             say("the model's Python version is not here: trying the one that is");
-            environment::for_requirements(app.workspace(), &requirements, None, say).reported()
+            environment::for_requirements(app.workspace(), requirements, None, say).reported()
         }
         other => other.reported(),
     }
 }
 
 /// `3.11` of `3.11.7`.
-fn minor(version: &str) -> String {
+pub(crate) fn minor(version: &str) -> String {
     version.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 

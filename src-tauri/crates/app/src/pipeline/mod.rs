@@ -31,7 +31,8 @@ pub use sweep::{
 pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words, waiting};
 
+pub(crate) use elsewhere::{Elsewhere, Work};
 pub(crate) use follow::wire_status;
 pub(crate) use resume::Intent;
-pub(crate) use start::reconcile;
+pub(crate) use start::{reconcile, user};
 pub(crate) use sweep::reconcile as reconcile_sweeps;

@@ -344,7 +344,8 @@ pub(super) fn new_run(
     app.tracking().create_run(new).reported()
 }
 
-fn user() -> String {
+/// Who works here.
+pub(crate) fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) // Unset or no text: the next one.

@@ -88,6 +88,10 @@ macro_rules! command_table {
             "deployments.export" => deployments::export(ExportDeployment) -> Exported, [];
             "deployments.log" => deployments::log(ReadDeploymentLog) -> LogChunk, [];
 
+            "scoring.start" => scoring::start(StartScoring) -> StartedScoring, [Jobs, Runs];
+            "scoring.uploads" => scoring::uploads(StartScoring) -> ScoringUpload, [];
+            "scoring.get" => scoring::get(JobRef) -> Option<ScoringDetail>, [];
+
             "monitors.list" => monitors::list(Nothing) -> Vec<MonitorRow>, [];
             "monitors.get" => monitors::get(ReadMonitor) -> MonitorView, [];
             "monitors.history" => monitors::history(DeploymentRef) -> Vec<Measured>, [];

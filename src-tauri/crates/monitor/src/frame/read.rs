@@ -28,14 +28,19 @@ pub struct Part {
     pub limit: Option<usize>,
 }
 
+/// What a file with rows is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Csv,
     Parquet,
     JsonLines,
 }
 
-fn kind_of(path: &Path) -> Result<Kind> {
+/// By the ending of its name.
+///
+/// # Errors
+/// When it is another one.
+pub fn kind_of(path: &Path) -> Result<Kind> {
     match path
         .extension()
         .map(|ending| ending.to_string_lossy().to_lowercase())
@@ -152,8 +157,11 @@ fn read_parquet(path: &Path, part: &Part) -> Result<Frame> {
     }
 }
 
-/// What separates the fields: of the marks that programs write, the one that the header has most often.
-fn delimiter(path: &Path) -> Result<u8> {
+/// What separates the fields of a CSV file: of the marks that programs write, the one that the header has most often.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn delimiter(path: &Path) -> Result<u8> {
     /// A header is no longer than this, or it is none.
     const HEADER_BYTES: u64 = 64 * 1024;
     let mut header = Vec::new();

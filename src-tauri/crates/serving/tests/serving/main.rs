@@ -11,5 +11,6 @@ mod model_folder;
 mod peers;
 mod pickle;
 mod process;
+mod scoring;
 mod v2;
 mod worker;
