@@ -60,6 +60,10 @@ pub fn start(workspace: &Workspace, spec: &JobSpec, program: &Path) -> Result<()
             break;
         }
         if let Some(status) = child.try_wait()? {
+            // A short one may have ended since the state was read.
+            if let Some(JobState::Ended(_)) = folder.read(&folder.state())? {
+                break;
+            }
             let said = fs_err::read_to_string(folder.supervisor_log()).unwrap_or_default();
             return Err(Error::NoSupervisor(format!("{status}; {}", said.trim())));
         }

@@ -1,6 +1,8 @@
 //! The supervisor: one process for one job, until the command has ended and its result is written.
 
+use std::fs::File;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use lapwing_core::Timestamp;
 
@@ -10,6 +12,9 @@ use crate::spec::{Delivery, Target};
 use crate::state::{Ended, JobState, Outcome, Started};
 use crate::{Error, JobSpec, Result, detached, docker, kubernetes, process, ray, ssh};
 
+const LOOKED_AT: Duration = Duration::from_millis(300);
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
 /// Supervises the job in `folder`: the body of the hidden command `__supervise`.
 ///
 /// # Errors
@@ -17,7 +22,7 @@ use crate::{Error, JobSpec, Result, detached, docker, kubernetes, process, ray, 
 pub fn supervise(folder: &Path) -> Result<()> {
     detached::leave_session();
     let folder = Folder::at(folder);
-    let Some(_lock) = folder.try_lock()? else {
+    let Some(_lock) = own_lock(&folder)? else {
         return Ok(());
     };
     let Some(Started { spec, .. }) = folder.read(&folder.spec())? else {
@@ -71,6 +76,18 @@ pub fn supervise(folder: &Path) -> Result<()> {
         Target::Kubernetes(kube) => kubernetes::discard(&folder, &spec, kube),
     }
     Ok(())
+}
+
+/// `None` when another supervisor has the job. Whoever looks how it is holds the lock for a moment.
+fn own_lock(folder: &Folder) -> Result<Option<File>> {
+    let begun = Instant::now();
+    loop {
+        let lock = folder.try_lock()?;
+        if lock.is_some() || begun.elapsed() > LOOKED_AT {
+            return Ok(lock);
+        }
+        std::thread::sleep(BETWEEN_TRIES);
+    }
 }
 
 /// Puts what was made where it is wanted. It stays here too: a supervisor that dies now has one after it.
