@@ -9,7 +9,7 @@ use lapwing_tracking::Run;
 
 use crate::error::Reported as _;
 use crate::runs::context;
-use crate::scoring::{MODEL_RUN, SCORED};
+use crate::scoring::{self, MODEL_RUN, SCORED};
 use crate::wire::{Lineage, LineageEdge, LineageKind, LineageNode, Trace};
 use crate::{App, projects, runs};
 
@@ -69,6 +69,7 @@ impl Graph {
 /// # Errors
 /// When nothing has that id.
 pub fn trace(app: &App, input: Trace) -> Result<Lineage, Report> {
+    scoring::look(app)?;
     let id = input.id.trim();
     let mut graph = Graph::default();
     let focus = match find(app, id, input.project.as_deref(), &mut graph)? {

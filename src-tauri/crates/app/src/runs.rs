@@ -13,7 +13,7 @@ use crate::wire::{
     ListArtifacts, ListJobs, ListRuns, LoggedModelRow, Nothing, Point, ReadMetric, RenameRun,
     RunData, RunDetail, RunRef, RunRow, RunStatus, RunsPage, Series, TextContent,
 };
-use crate::{App, jobs, pipeline};
+use crate::{App, jobs, pipeline, scoring};
 
 const MAX_COMPARED: usize = 50;
 /// A larger text is shown in part.
@@ -66,6 +66,7 @@ pub fn experiments(app: &App, _input: Nothing) -> Result<Vec<ExperimentRow>, Rep
 /// # Errors
 /// When the filter or an order is not in MLflow's grammar.
 pub fn list(app: &App, input: ListRuns) -> Result<RunsPage, Report> {
+    scoring::look(app)?;
     let mut filter = input.filter.unwrap_or_default().trim().to_owned();
     if let Some(project) = &input.project {
         let own = format!("tags.`lapwing.project` = '{}'", project.replace('\'', ""));
@@ -205,6 +206,7 @@ fn row(
 /// # Errors
 /// When there is none with that id.
 pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
+    scoring::look(app)?;
     let active = active(app)?;
     let run = app.tracking().run(&input.run_id).reported()?;
     let mut all = jobs::list(

@@ -28,7 +28,7 @@ use order::Asked;
 use place::Place;
 
 pub use follow::{failure, follow, stop_on_interrupt};
-pub(crate) use record::{MODEL_RUN, SCORED, ended};
+pub(crate) use record::{MODEL_RUN, SCORED, ended, look};
 
 /// What is remembered of a scoring in its folder; it stays when the rest of the folder goes.
 const KEPT: &str = "scoring.json";

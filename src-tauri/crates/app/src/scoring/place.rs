@@ -97,7 +97,7 @@ fn mounts(asked: &Asked, folder: &Path) -> Result<Vec<Mount>, Report> {
         host: path,
         read_only: true,
     };
-    Ok(vec![
+    let mut mounts = vec![
         Mount {
             host: folder.to_owned(),
             container: folder.to_owned(),
@@ -105,5 +105,13 @@ fn mounts(asked: &Asked, folder: &Path) -> Result<Vec<Mount>, Report> {
         },
         read(real(&asked.model.folder)?),
         read(asked.data.clone()),
-    ])
+    ];
+    // A folder of data may itself hold links, into DVC's cache.
+    for (_, file) in &asked.order.data {
+        let file = real(file)?;
+        if !file.starts_with(&asked.data) {
+            mounts.push(read(file));
+        }
+    }
+    Ok(mounts)
 }

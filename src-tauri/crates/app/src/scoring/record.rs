@@ -16,6 +16,8 @@ use crate::wire::JobStatus;
 
 /// The experiment of all scorings: they are no tries at a better model.
 const EXPERIMENT: &str = "scoring";
+/// Of jobs that go on.
+const MAX_LOOKED_AT: u32 = 500;
 /// `name/version` of the registered model.
 pub(crate) const SCORED: &str = "lapwing.scored_model";
 /// The run that the model comes from.
@@ -85,6 +87,22 @@ fn end(
     app.tracking()
         .update_run(run, Some(status), Some(at), None)
         .reported()
+}
+
+/// Brings the runs of scorings up to how their jobs are: for whoever is about to look at runs.
+pub(crate) fn look(app: &App) -> Result<(), Report> {
+    let going = table::Filter {
+        unfinished: true,
+        ..table::Filter::default()
+    };
+    for job in table::list(app.store(), &going, MAX_LOOKED_AT).reported()? {
+        let is_scoring = super::kept(app, &job.id)?.is_some();
+        // Whoever looks at runs can do nothing about a job; the list of jobs says what is wrong with it.
+        if let Some(Err(report)) = is_scoring.then(|| jobs::refresh(app, &job.id)) {
+            tracing::warn!(report.message, "a scoring's job could not be looked at");
+        }
+    }
+    Ok(())
 }
 
 /// Called by whoever is the first to see that a job has ended: records what a scoring came to, and says in the row why it failed.
