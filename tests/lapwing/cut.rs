@@ -5,10 +5,17 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 
-/// A way to the server that is cut, or stands still, after so many bytes to it, until it is mended.
+/// A way to the server that is cut, or stands still, after so many bytes to it, or from it, until it is mended.
 pub struct Cut {
     pub port: u16,
     counted: Arc<Counted>,
+}
+
+/// Which bytes are counted: those to the server, or from it.
+#[derive(Clone, Copy)]
+enum Which {
+    To,
+    From,
 }
 
 /// What is done when it is cut, once.
@@ -40,7 +47,7 @@ impl Cut {
 
     /// As [`Cut::before`], but nobody notices: what was sent does not arrive.
     pub fn holding(port: u16, bytes: i64) -> Self {
-        Self::new(port, bytes, true, None, Box::new(|| {}))
+        Self::new(port, Which::To, bytes, true, None, Box::new(|| {}))
     }
 
     /// A way that is never cut, and on which two connections wait for each other once each has sent so many bytes: neither can be
@@ -52,16 +59,34 @@ impl Cut {
             both: Barrier::new(2),
             came: AtomicUsize::new(0),
         };
-        Self::new(port, i64::MAX / 2, false, Some(meeting), Box::new(|| {}))
+        Self::new(
+            port,
+            Which::To,
+            i64::MAX / 2,
+            false,
+            Some(meeting),
+            Box::new(|| {}),
+        )
+    }
+
+    /// As [`Cut::with`], but it is the bytes from the server that are counted.
+    pub fn answers_with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
+        Self::new(port, Which::From, bytes, false, None, Box::new(then))
+    }
+
+    /// As [`Cut::holding`], for the bytes from the server.
+    pub fn holding_answers(port: u16, bytes: i64) -> Self {
+        Self::new(port, Which::From, bytes, true, None, Box::new(|| {}))
     }
 
     /// The same, where something else ends at that moment: the server, say.
     pub fn with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
-        Self::new(port, bytes, false, None, Box::new(then))
+        Self::new(port, Which::To, bytes, false, None, Box::new(then))
     }
 
     fn new(
         port: u16,
+        which: Which,
         bytes: i64,
         held: bool,
         meeting: Option<Meeting>,
@@ -85,9 +110,13 @@ impl Cut {
                     continue;
                 };
                 let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let counted = counted.clone();
-                std::thread::spawn(move || pass(&up, &down, Some(&counted)));
-                std::thread::spawn(move || pass(&server, &client, None));
+                let one = counted.clone();
+                let (to, from) = match which {
+                    Which::To => (Some(one), None),
+                    Which::From => (None, Some(one)),
+                };
+                std::thread::spawn(move || pass(&up, &down, to.as_deref()));
+                std::thread::spawn(move || pass(&server, &client, from.as_deref()));
             }
         });
         Self {
@@ -96,7 +125,7 @@ impl Cut {
         }
     }
 
-    /// Bytes that reached the server.
+    /// Bytes that arrived.
     pub fn passed(&self) -> i64 {
         self.counted.passed.load(Ordering::SeqCst)
     }

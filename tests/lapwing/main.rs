@@ -19,6 +19,8 @@ mod cut;
 mod edges;
 mod elsewhere;
 mod export;
+#[cfg(target_os = "linux")]
+mod git_breaks;
 #[cfg(unix)]
 mod git_remotes;
 mod google;

@@ -140,6 +140,11 @@ impl Line {
         Ok(())
     }
 
+    /// Waits until somebody wants its end.
+    pub async fn stopped(&self) {
+        self.going.stopped.cancelled().await;
+    }
+
     pub fn tell(&self, progress: Progress) {
         locked(&self.going.progress).clone_from(&progress);
         self.app.tell(&progress);
@@ -207,7 +212,9 @@ impl Drop for Underway {
         let changed: &[Tag] = match (going.journey.cargo, going.journey.direction) {
             (Cargo::Data, Direction::Pull | Direction::Sync) => &[Tag::Transfers, Tag::Data],
             (Cargo::Runs, _) => &[Tag::Transfers, Tag::Runs, Tag::Models],
-            (Cargo::Data, Direction::Push) | (Cargo::Model | Cargo::Image, _) => &[Tag::Transfers],
+            (Cargo::Data, Direction::Push) | (Cargo::Model | Cargo::Image | Cargo::Commits, _) => {
+                &[Tag::Transfers]
+            }
         };
         app.announce(changed);
     }
