@@ -144,6 +144,61 @@ fn a_push_to_a_web_server_that_is_killed_goes_on() {
     });
 }
 
+#[test]
+fn half_a_file_that_a_server_kept_is_not_taken_for_the_whole() {
+    let place = Place::new();
+    let there = place.path("web");
+    std::fs::create_dir_all(there.join("data/files")).unwrap();
+    let web = Web::keeping_halves(&there);
+    let cut = Cut::before(web.port, CUT_AT);
+    let broken = breaking_web(&place, &there, &cut);
+    let failed = broken.push().output().unwrap();
+    assert!(cut.happened(), "{}", told(&failed));
+    let large = ["-size", "+1M"];
+    let half = || files(&broken.there, &large)[0].1;
+    // It notices the cut in its own time.
+    while files(&broken.there, &large).is_empty() {
+        std::thread::yield_now();
+    }
+    assert!(half() < LARGE.unsigned_abs(), "half of it lies there");
+    cut.mend();
+    let push = || {
+        let pushed = broken.push().output().unwrap();
+        assert!(pushed.status.success(), "{}", told(&pushed));
+        let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
+        pushed["files"].as_u64().unwrap()
+    };
+    assert!(push() > 0);
+    broken.is_whole();
+
+    // Likewise the listing of a folder, and a file of which nothing came.
+    for which in [&["-name", "*.dir"], &large] {
+        let (path, size) = files(&broken.there, which)[0].clone();
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(if which == &large { 0 } else { size / 2 })
+            .unwrap();
+    }
+    assert_eq!(push(), 2);
+    broken.is_whole();
+    assert_eq!(push(), 0);
+}
+
+/// The files below a folder that `find` finds with these words, each with its size.
+fn files(folder: &Path, words: &[&str]) -> Vec<(PathBuf, u64)> {
+    let found = Command::new("find")
+        .arg(folder)
+        .args(["-type", "f", "-path", "*/files/md5/*"])
+        .args(words)
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    let size = |path: &str| std::fs::metadata(path).unwrap().len();
+    found
+        .lines()
+        .map(|path| (PathBuf::from(path), size(path)))
+        .collect()
+}
+
 #[cfg(target_os = "linux")]
 fn breaking_ssh<'a>(place: &'a Place, machine: &Machine, cut: &'a Cut) -> Breaking<'a> {
     let root = project(place, "ours");

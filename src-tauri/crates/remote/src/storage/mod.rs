@@ -14,7 +14,7 @@ mod settings;
 mod sftp;
 mod web;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +46,9 @@ impl Watch<'_> {
         Ok(())
     }
 }
+
+/// The files that lie somewhere, with the bytes that each has there; `None` where the storage does not say.
+pub type Known = BTreeMap<String, Option<u64>>;
 
 /// Somewhere to keep files under paths with forward slashes.
 #[derive(Clone)]
@@ -157,7 +160,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the storage cannot be asked.
-    pub fn known(&self, paths: &[String]) -> Result<BTreeSet<String>> {
+    pub fn known(&self, paths: &[String]) -> Result<Known> {
         match &*self.place {
             Place::Folder(folder) => folder.known(paths),
             Place::Objects(objects) => self.threads.wait(objects.known(paths)),
