@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 
 /// A way to the server that is cut, or stands still, after so many bytes to it, or from it, until it is mended.
@@ -29,6 +29,8 @@ struct Counted {
     /// Set where nothing passes until it is mended, and nothing breaks either.
     held: Mutex<bool>,
     mended: Condvar,
+    /// Set where what stood still broke off.
+    snapped: AtomicBool,
     meeting: Option<Meeting>,
 }
 
@@ -101,6 +103,7 @@ impl Cut {
             held: Mutex::new(held),
             mended: Condvar::new(),
             meeting,
+            snapped: AtomicBool::new(false),
         });
         let ours = counted.clone();
         std::thread::spawn(move || {
@@ -142,6 +145,13 @@ impl Cut {
         meeting.map_or(0, |meeting| meeting.came.load(Ordering::SeqCst))
     }
 
+    /// What stands still breaks off.
+    pub fn snap(&self) {
+        self.counted.snapped.store(true, Ordering::SeqCst);
+        *self.counted.held.lock().unwrap() = false;
+        self.counted.mended.notify_all();
+    }
+
     pub fn mend(&self) {
         self.counted.left.store(i64::MAX / 2, Ordering::SeqCst);
         *self.counted.held.lock().unwrap() = false;
@@ -163,7 +173,7 @@ impl Counted {
         while *held {
             held = self.mended.wait(held).unwrap();
         }
-        waits
+        waits && !self.snapped.load(Ordering::SeqCst)
     }
 
     /// Waits for the other connection when this one comes to where they meet: it had sent `before`, and sends so much more.
