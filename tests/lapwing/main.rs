@@ -18,6 +18,8 @@ mod closed;
 mod cut;
 mod edges;
 mod elsewhere;
+#[cfg(target_os = "linux")]
+mod engine;
 mod export;
 #[cfg(target_os = "linux")]
 mod git_breaks;
