@@ -869,4 +869,29 @@ fn a_push_that_is_stopped_is_gone_on_with(place: &Place) {
         (HUGE..HUGE + PART / 2).contains(&passed),
         "no part was sent again: {passed}"
     );
+    a_deployment_from_there_is_stopped_as_a_pull_is(registry.port);
+}
+
+fn a_deployment_from_there_is_stopped_as_a_pull_is(port: u16) {
+    let other = Place::new();
+    let here = other.path("home");
+    std::fs::create_dir_all(&here).unwrap();
+    let held = Cut::holding_answers(port, PART);
+    add_registry(&other, &here, "images", held.port, PASSWORD);
+    let deploying = other
+        .command(&here, &["deploy", "images:slow", "--name", "slow"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !held.happened() {
+        std::thread::yield_now();
+    }
+    let stopped = interrupted(deploying, || held.mend());
+    let said = told(&stopped);
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert!(said.contains("the transfer was stopped"), "{said}");
+    let nothing = serde_json::json!([]);
+    assert_eq!(other.json(&here, &["models", "list"]), nothing);
+    assert_eq!(other.json(&here, &["deployments", "list"]), nothing);
 }
