@@ -20,6 +20,7 @@ mod edges;
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod engine;
+mod engine_away;
 mod export;
 #[cfg(target_os = "linux")]
 mod git_breaks;
