@@ -310,6 +310,9 @@ pub struct TriggerPipeline {
     /// Start it and return; it goes on by itself.
     #[arg(long)]
     pub detach: bool,
+    /// Watch a run that was started before, and start none.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["set", "detach"])]
+    pub run: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use lapwing_app::deployments;
 use lapwing_app::wire::{
     Deploy, DeploymentDetail, DeploymentRef, DeploymentRow, DeploymentState, ExportDeployment,
     Nothing, Package, PushDeployment, ReadDeploymentLog, Rollback, Target,
 };
+use lapwing_app::{deployments, models};
 use lapwing_core::{Code, DeploymentName, Report, split_remote};
 
 use super::args::{self, Deployments, Place};
@@ -32,6 +32,11 @@ pub fn deploy(context: &Context, arguments: args::Deploy) -> Done {
     let project = context.project_if_any();
     let wanted = arguments.name.as_deref().map(name).transpose()?;
     let (model, name) = deployments::named(project.as_deref(), arguments.model, wanted)?;
+    let say = |step: &str| print::talk(&print::dim(step));
+    // One at a remote comes first, as `models pull` brings it.
+    let model = shown(context, |app| {
+        models::brought(app, project.as_deref(), &model, &say)
+    })?;
     let input = Deploy {
         model,
         name,
@@ -39,9 +44,7 @@ pub fn deploy(context: &Context, arguments: args::Deploy) -> Done {
         target: arguments.place.map(target),
         project,
     };
-    let row = deployments::deploy(&context.app, &input, &context.folder, &|step| {
-        print::talk(&print::dim(step))
-    })?;
+    let row = deployments::deploy(&context.app, &input, &context.folder, &say)?;
     context.out.answer(&row, |row| {
         let revision = row.revision.unwrap_or_default();
         print::talk(&format!(

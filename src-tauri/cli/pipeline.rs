@@ -214,6 +214,7 @@ pub fn trigger(context: &Context, arguments: args::TriggerPipeline) -> Done {
         },
         remote,
         set: arguments.set,
+        run: arguments.run,
     };
     let started = pipeline::trigger(&context.app, input)?;
     print::talk(&format!(

@@ -11,6 +11,7 @@ use lapwing_app::wire::{
 use lapwing_core::Report;
 
 use super::args::Projects;
+use super::transfer::of_commits;
 use super::{Context, Done, print};
 
 pub fn init(context: &Context, path: Option<PathBuf>) -> Done {
@@ -41,29 +42,28 @@ pub fn run(context: &Context, verb: Projects) -> Done {
             told(context, &project, "Opened")
         }
         Projects::Clone { url, path } => {
-            let project = projects::clone(
-                app,
-                CloneProject {
-                    url,
-                    path: context.path_text(&path),
-                },
-            )?;
+            let path = context.path_text(&path);
+            let input = CloneProject { url, path };
+            let project = of_commits(context, |app| projects::clone(app, input))?;
             told(context, &project, "Cloned")
         }
         Projects::Fetch { remote } => {
-            let done = projects::fetch(app, exchange(context, remote)?)?;
+            let input = exchange(context, remote)?;
+            let done = of_commits(context, |app| projects::fetch(app, input))?;
             context.out.answer(&done, |done| {
                 print::line(&stand(&done.position));
             })?;
             Ok(ExitCode::SUCCESS)
         }
         Projects::Pull { remote } => {
-            let done = projects::pull(app, exchange(context, remote)?)?;
+            let input = exchange(context, remote)?;
+            let done = of_commits(context, |app| projects::pull(app, input))?;
             context.out.answer(&done, say_pulled)?;
             Ok(ExitCode::SUCCESS)
         }
         Projects::Push { remote } => {
-            let done = projects::push(app, exchange(context, remote)?)?;
+            let input = exchange(context, remote)?;
+            let done = of_commits(context, |app| projects::push(app, input))?;
             context.out.answer(&done, |done| {
                 let count = commits(done.commits.0);
                 match done.commits.0 {

@@ -2,13 +2,20 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 
-/// A way to the server that is cut, or stands still, after so many bytes to it, until it is mended.
+/// A way to the server that is cut, or stands still, after so many bytes to it, or from it, until it is mended.
 pub struct Cut {
     pub port: u16,
     counted: Arc<Counted>,
+}
+
+/// Which bytes are counted: those to the server, or from it.
+#[derive(Clone, Copy)]
+enum Which {
+    To,
+    From,
 }
 
 /// What is done when it is cut, once.
@@ -22,6 +29,8 @@ struct Counted {
     /// Set where nothing passes until it is mended, and nothing breaks either.
     held: Mutex<bool>,
     mended: Condvar,
+    /// Set where what stood still broke off.
+    snapped: AtomicBool,
     meeting: Option<Meeting>,
 }
 
@@ -40,7 +49,7 @@ impl Cut {
 
     /// As [`Cut::before`], but nobody notices: what was sent does not arrive.
     pub fn holding(port: u16, bytes: i64) -> Self {
-        Self::new(port, bytes, true, None, Box::new(|| {}))
+        Self::new(port, Which::To, bytes, true, None, Box::new(|| {}))
     }
 
     /// A way that is never cut, and on which two connections wait for each other once each has sent so many bytes: neither can be
@@ -52,16 +61,34 @@ impl Cut {
             both: Barrier::new(2),
             came: AtomicUsize::new(0),
         };
-        Self::new(port, i64::MAX / 2, false, Some(meeting), Box::new(|| {}))
+        Self::new(
+            port,
+            Which::To,
+            i64::MAX / 2,
+            false,
+            Some(meeting),
+            Box::new(|| {}),
+        )
+    }
+
+    /// As [`Cut::with`], but it is the bytes from the server that are counted.
+    pub fn answers_with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
+        Self::new(port, Which::From, bytes, false, None, Box::new(then))
+    }
+
+    /// As [`Cut::holding`], for the bytes from the server.
+    pub fn holding_answers(port: u16, bytes: i64) -> Self {
+        Self::new(port, Which::From, bytes, true, None, Box::new(|| {}))
     }
 
     /// The same, where something else ends at that moment: the server, say.
     pub fn with(port: u16, bytes: i64, then: impl FnOnce() + Send + 'static) -> Self {
-        Self::new(port, bytes, false, None, Box::new(then))
+        Self::new(port, Which::To, bytes, false, None, Box::new(then))
     }
 
     fn new(
         port: u16,
+        which: Which,
         bytes: i64,
         held: bool,
         meeting: Option<Meeting>,
@@ -76,6 +103,7 @@ impl Cut {
             held: Mutex::new(held),
             mended: Condvar::new(),
             meeting,
+            snapped: AtomicBool::new(false),
         });
         let ours = counted.clone();
         std::thread::spawn(move || {
@@ -85,9 +113,13 @@ impl Cut {
                     continue;
                 };
                 let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let counted = counted.clone();
-                std::thread::spawn(move || pass(&up, &down, Some(&counted)));
-                std::thread::spawn(move || pass(&server, &client, None));
+                let one = counted.clone();
+                let (to, from) = match which {
+                    Which::To => (Some(one), None),
+                    Which::From => (None, Some(one)),
+                };
+                std::thread::spawn(move || pass(&up, &down, to.as_deref()));
+                std::thread::spawn(move || pass(&server, &client, from.as_deref()));
             }
         });
         Self {
@@ -96,7 +128,7 @@ impl Cut {
         }
     }
 
-    /// Bytes that reached the server.
+    /// Bytes that arrived.
     pub fn passed(&self) -> i64 {
         self.counted.passed.load(Ordering::SeqCst)
     }
@@ -111,6 +143,13 @@ impl Cut {
     pub fn met(&self) -> usize {
         let meeting = self.counted.meeting.as_ref();
         meeting.map_or(0, |meeting| meeting.came.load(Ordering::SeqCst))
+    }
+
+    /// What stands still breaks off.
+    pub fn snap(&self) {
+        self.counted.snapped.store(true, Ordering::SeqCst);
+        *self.counted.held.lock().unwrap() = false;
+        self.counted.mended.notify_all();
     }
 
     pub fn mend(&self) {
@@ -134,7 +173,7 @@ impl Counted {
         while *held {
             held = self.mended.wait(held).unwrap();
         }
-        waits
+        waits && !self.snapped.load(Ordering::SeqCst)
     }
 
     /// Waits for the other connection when this one comes to where they meet: it had sent `before`, and sends so much more.

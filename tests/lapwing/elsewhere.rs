@@ -101,10 +101,16 @@ impl Machine {
         let config = self.folder.join("config");
         let text = std::fs::read_to_string(&config).unwrap();
         // Its key is known by the port that it has.
-        let known = format!(" HostKeyAlias [127.0.0.1]:{}\n", self.port);
-        let there = format!("Port {port}\n");
-        let text = text.replace(&format!("Port {}\n", self.port), &there) + &known;
-        std::fs::write(config, text).unwrap();
+        let known = format!(" HostKeyAlias [127.0.0.1]:{}", self.port);
+        let other =
+            text.lines()
+                .filter(|line| *line != known)
+                .map(|line| match line.split_once("Port ") {
+                    Some((before, _)) => format!("{before}Port {port}"),
+                    None => line.to_owned(),
+                });
+        let other: Vec<String> = other.chain([known.clone()]).collect();
+        std::fs::write(config, other.join("\n") + "\n").unwrap();
     }
 
     /// Names it in the workspace, as what `address` says that it is.

@@ -10,16 +10,16 @@ use crate::cut::Cut;
 use crate::elsewhere::Machine;
 use crate::place::{Place, told};
 
-const PASSWORD: &str = "right-horse-7391";
+pub const PASSWORD: &str = "right-horse-7391";
 
 /// A user with a home, and a folder of bare repositories that others reach.
-struct Desk {
-    place: Place,
-    variables: Vec<(String, String)>,
+pub struct Desk {
+    pub place: Place,
+    pub variables: Vec<(String, String)>,
 }
 
 impl Desk {
-    fn new(gitconfig: &str) -> Self {
+    pub fn new(gitconfig: &str) -> Self {
         let place = Place::new();
         let home = place.path("home");
         std::fs::create_dir_all(&home).unwrap();
@@ -34,15 +34,15 @@ impl Desk {
         desk
     }
 
-    fn bare(&self) -> PathBuf {
+    pub fn bare(&self) -> PathBuf {
         self.place.path("served").join("flights.git")
     }
 
-    fn home(&self) -> PathBuf {
+    pub fn home(&self) -> PathBuf {
         self.place.path("home")
     }
 
-    fn git(&self, folder: &Path, arguments: &[&str]) -> String {
+    pub fn git(&self, folder: &Path, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(folder);
         self.settle(&mut command);
@@ -55,7 +55,7 @@ impl Desk {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn settle(&self, command: &mut Command) {
+    pub fn settle(&self, command: &mut Command) {
         self.place.environment(command);
         command
             .env("HOME", self.home())
@@ -67,20 +67,20 @@ impl Desk {
             .stdin(Stdio::null());
     }
 
-    fn run(&self, folder: &Path, arguments: &[&str]) -> Output {
+    pub fn run(&self, folder: &Path, arguments: &[&str]) -> Output {
         let mut command = self.place.command(folder, arguments);
         self.settle(&mut command);
         command.output().unwrap()
     }
 
-    fn json(&self, folder: &Path, arguments: &[&str]) -> Value {
+    pub fn json(&self, folder: &Path, arguments: &[&str]) -> Value {
         let output = self.run(folder, &[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{arguments:?}: {}", told(&output));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// What goes wrong, by its stable name.
-    fn fails(&self, folder: &Path, arguments: &[&str]) -> (String, String) {
+    pub fn fails(&self, folder: &Path, arguments: &[&str]) -> (String, String) {
         let output = self.run(folder, &[arguments, &["--json"]].concat());
         let said = told(&output);
         assert!(!output.status.success(), "{arguments:?}: {said}");
@@ -112,13 +112,13 @@ impl Desk {
         self.git(&folder, &["push", "-q"]);
     }
 
-    fn commit(&self, folder: &Path, file: &str, text: &str) {
+    pub fn commit(&self, folder: &Path, file: &str, text: &str) {
         std::fs::write(folder.join(file), text).unwrap();
         self.git(folder, &["add", "-A"]);
         self.git(folder, &["commit", "-q", "-m", file]);
     }
 
-    fn tip(&self) -> String {
+    pub fn tip(&self) -> String {
         self.git(&self.bare(), &["rev-parse", "main"])
     }
 
@@ -157,7 +157,7 @@ impl Desk {
 }
 
 /// A machine behind `sshd` that the user reaches as `box`, through a command of git's settings.
-fn over_ssh() -> (Desk, Machine) {
+pub fn over_ssh() -> (Desk, Machine) {
     let desk = Desk::new("");
     let machine = Machine::start(&desk.place);
     let config = machine.folder.join("config");
@@ -294,13 +294,18 @@ fn what_somebody_put_into_a_folder_starts_nothing_until_it_is_trusted() {
 }
 
 /// The real `git http-backend` behind TLS and a password.
-struct Https {
-    server: Child,
-    port: u16,
+pub struct Https {
+    pub server: Child,
+    pub port: u16,
 }
 
 impl Https {
     fn start(folder: &Path, served: &Path) -> Self {
+        Self::certificate(folder);
+        Self::start_at(folder, served, 0)
+    }
+
+    pub fn certificate(folder: &Path) {
         let output = Command::new("openssl")
             .args([
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=git",
@@ -317,13 +322,19 @@ impl Https {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", told(&output));
+    }
+
+    /// On that port, or on a free one for 0.
+    pub fn start_at(folder: &Path, served: &Path, port: u16) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lapwing/git_server.py");
         let mut server = Command::new("python3")
             .arg(script)
             .arg(served)
-            .args(["cert.pem", "key.pem"])
+            .args(["cert.pem", "key.pem", &port.to_string()])
             .current_dir(folder)
             .stdout(Stdio::piped())
+            // A client that has gone is no matter here.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -344,7 +355,7 @@ impl Drop for Https {
     }
 }
 
-fn helper(password: &str) -> String {
+pub fn helper(password: &str) -> String {
     format!(
         "[credential]\n\thelper = \"!f() {{ echo username=ada; echo password={password}; }}; f\"\n"
     )

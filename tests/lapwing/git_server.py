@@ -1,4 +1,4 @@
-"""The real `git http-backend` behind TLS and a password: git_server.py FOLDER CERTIFICATE KEY. Prints its port."""
+"""The real `git http-backend` behind TLS and a password: git_server.py FOLDER CERTIFICATE KEY PORT. Prints its port."""
 
 import base64
 import http.server
@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 
-FOLDER, CERTIFICATE, KEY = sys.argv[1:4]
+FOLDER, CERTIFICATE, KEY, PORT = sys.argv[1:5]
 WANTED = "Basic " + base64.b64encode(b"ada:right-horse-7391").decode()
 
 
@@ -17,28 +17,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def body(self):
+    def pieces(self):
         if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
+            yield self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return
         while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
+            yield self.rfile.read(size)
             self.rfile.readline()
         self.rfile.readline()
-        return body
 
     def serve(self):
-        body = self.body()
         given = self.headers.get("Authorization")
         if given != WANTED:
             if given:
                 with open(os.path.join(FOLDER, "refused"), "a") as file:
                     file.write("x")
+            for _ in self.pieces():
+                pass
             return self.answer(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
         path, _, query = self.path.partition("?")
-        done = subprocess.run(
+        backend = subprocess.Popen(
             ["git", "http-backend"],
-            input=body,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={
                 "PATH": os.environ["PATH"],
@@ -52,7 +52,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             },
         )
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        # As it comes: what breaks off half-way breaks off there too.
+        with backend.stdin:
+            for piece in self.pieces():
+                backend.stdin.write(piece)
+        head, _, content = backend.stdout.read().partition(b"\r\n\r\n")
+        backend.wait()
         headers = [line.split(": ", 1) for line in head.decode().split("\r\n")]
         status = next((value for name, value in headers if name == "Status"), "200")
         self.answer(int(status.split()[0]), [pair for pair in headers if pair[0] != "Status"], content)
@@ -68,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = serve
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(PORT)), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(CERTIFICATE, KEY)
 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

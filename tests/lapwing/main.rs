@@ -18,7 +18,12 @@ mod closed;
 mod cut;
 mod edges;
 mod elsewhere;
+#[cfg(target_os = "linux")]
+mod engine;
+mod engine_away;
 mod export;
+#[cfg(target_os = "linux")]
+mod git_breaks;
 #[cfg(unix)]
 mod git_remotes;
 mod google;

@@ -14,7 +14,10 @@ use crate::registry::{Access, PASSWORD, Registry};
 const START_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
 
-/// The real `mlflow server`, ended with the test.
+/// What the server of MLflow lets in.
+const MLFLOW_PASSWORD: &str = "canary-of-mlflow";
+
+/// The real `mlflow server` with its own passwords, ended with the test.
 struct Mlflow {
     server: Child,
     port: u16,
@@ -22,18 +25,33 @@ struct Mlflow {
 
 impl Mlflow {
     fn start(place: &Place) -> Self {
-        let folder = place.path("mlflow");
-        std::fs::create_dir_all(&folder).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
+        Self::start_at(place, port)
+    }
+
+    /// With what one that ran before has left.
+    fn start_at(place: &Place, port: u16) -> Self {
+        let folder = place.path("mlflow");
+        std::fs::create_dir_all(&folder).unwrap();
+        // It remembers for a while whom it let in: each look at a password takes it long.
+        let config = format!(
+            "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///users.db\nadmin_username = admin\n\
+             admin_password = {MLFLOW_PASSWORD}\n\
+             authorization_function = mlflow.server.auth:authenticate_request_basic_auth\nauth_cache_ttl_seconds = 600\n"
+        );
+        std::fs::write(folder.join("auth.ini"), config).unwrap();
         let mut command = Command::new(peer("mlflow"));
         command
             .args(["server", "--host", "127.0.0.1", "--workers", "1", "--port"])
             .arg(port.to_string())
             .args(["--backend-store-uri", "sqlite:///mlflow.db"])
             .args(["--artifacts-destination", "artifacts"])
+            .args(["--app-name", "basic-auth"])
             .current_dir(&folder)
+            .env("MLFLOW_AUTH_CONFIG_PATH", "auth.ini")
+            .env("MLFLOW_FLASK_SERVER_SECRET_KEY", "of this test")
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .env_remove("MLFLOW_TRACKING_URI")
             .stdout(Stdio::null())
@@ -55,11 +73,22 @@ impl Mlflow {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    fn start_again(&mut self, place: &Place) {
+        self.server.wait().unwrap();
+        *self = Self::start_at(place, self.port);
+    }
+
     fn python(&self, place: &Place, script: &str) -> String {
+        self.python_with(place, script, "")
+    }
+
+    fn python_with(&self, place: &Place, script: &str, argument: &str) -> String {
         let output = Command::new(peer("python"))
-            .args(["-W", "ignore", "-c", script])
+            .args(["-W", "ignore", "-c", script, argument])
             .current_dir(place.path("mlflow"))
             .env("MLFLOW_TRACKING_URI", self.url())
+            .env("MLFLOW_TRACKING_USERNAME", "admin")
+            .env("MLFLOW_TRACKING_PASSWORD", MLFLOW_PASSWORD)
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .env("GIT_PYTHON_REFRESH", "quiet")
             .output()
@@ -70,12 +99,19 @@ impl Mlflow {
 }
 
 impl Drop for Mlflow {
-    /// The server's workers are processes of their own.
     fn drop(&mut self) {
-        let group = format!("-{}", self.server.id());
-        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        // One that was killed has no group any more.
+        if matches!(self.server.try_wait(), Ok(None)) {
+            kill_group(self.server.id());
+        }
         let _ = self.server.wait();
     }
+}
+
+/// The server's workers are processes of their own.
+fn kill_group(leader: u32) {
+    let group = format!("-{leader}");
+    let _ = Command::new("kill").args(["-9", "--", &group]).status();
 }
 
 fn healthy(port: u16) -> bool {
@@ -110,15 +146,34 @@ print(run.info.run_id)
 #[test]
 fn versions_travel_to_an_mlflow_server_and_back() {
     let place = Place::new();
-    let mlflow = Mlflow::start(&place);
+    let mut mlflow = Mlflow::start(&place);
+    who_is_not_let_in_is_told_so(&place, &mlflow);
     a_version_comes_with_its_run_and_goes_out_again_only_once(&place, &mlflow);
     the_card_on_the_hub_says_what_the_run_measured(&place);
     runs_and_versions_are_the_same_on_both_sides_after_a_sync(&place, &mlflow);
     a_push_that_is_cut_is_completed_by_the_next_one(&place, &mlflow);
+    a_pull_that_is_cut_is_completed_by_the_next_one(&mlflow);
+    a_server_that_is_killed_gets_and_gives_what_is_missing(&place, &mut mlflow);
     a_registry_of_images_keeps_models_too(&place);
     a_large_upload_that_is_cut_is_completed(&place);
     a_registry_that_is_killed_gets_what_is_missing(&place);
     a_push_that_is_stopped_is_gone_on_with(&place);
+}
+
+fn who_is_not_let_in_is_told_so(place: &Place, mlflow: &Mlflow) {
+    let here = place.path("mlflow");
+    add_mlflow(place, &here, "team", mlflow.port, "wrong");
+    let health = place.run(&here, &["remotes", "test", "team"]);
+    let refused = place.run(&here, &["models", "pull", "team:birds"]);
+    for output in [health, refused] {
+        let said = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("lapwing remotes login"), "{said}");
+    }
+}
+
+fn add_mlflow(place: &Place, here: &Path, name: &str, port: u16, password: &str) {
+    add_kept(place, here, name, port, ["mlflow", "admin", password]);
 }
 
 fn a_version_comes_with_its_run_and_goes_out_again_only_once(place: &Place, mlflow: &Mlflow) {
@@ -127,12 +182,18 @@ fn a_version_comes_with_its_run_and_goes_out_again_only_once(place: &Place, mlfl
     // Behind what the client itself says.
     let run_id = said.lines().last().unwrap().to_owned();
 
-    // Which kind of server it is, it says itself.
-    let added = place.json(&here, &["remotes", "add", "team", &mlflow.url()]);
-    assert_eq!(added["kind"], "mlflow");
+    // Which kind of server it is, it says itself to whom it lets in.
+    let remove = ["remotes", "remove", "team"];
+    place.text(&here, &remove);
+    let known = ["", "admin", MLFLOW_PASSWORD];
+    add_kept(place, &here, "team", mlflow.port, known);
     let health = place.json(&here, &["remotes", "test", "team"]);
     let server = health["server"].as_str().unwrap();
     assert!(server.starts_with("MLflow 3."), "{health}");
+    let listed = place.json(&here, &["remotes", "list"]);
+    let mut listed = listed.as_array().unwrap().iter();
+    let team = listed.find(|row| row["name"] == "team").unwrap();
+    assert_eq!(team["kind"], "mlflow");
     let found = place.json(&here, &["models", "search", "team", "bir"]);
     assert_eq!(found[0]["address"], "team:birds");
     assert_eq!(found[0]["aliases"]["prod"], "1");
@@ -313,7 +374,7 @@ fn runs_and_versions_are_the_same_on_both_sides_after_a_sync(place: &Place, mlfl
     let other = Place::new();
     let there = other.path("home");
     std::fs::create_dir_all(&there).unwrap();
-    other.json(&there, &["remotes", "add", "team", &mlflow.url()]);
+    add_mlflow(&other, &there, "team", mlflow.port, MLFLOW_PASSWORD);
     let nests = ["--experiment", "nests"];
     assert_eq!(moved(&other, &there, &nests), [0, 3, 0, 0]);
     assert_eq!(moved(&other, &there, &nests), [0, 0, 0, 0]);
@@ -375,11 +436,7 @@ fn a_push_that_is_cut_is_completed_by_the_next_one(place: &Place, mlflow: &Mlflo
     let here = place.path("mlflow");
     register_large(place, &here);
     let cut = Cut::before(mlflow.port, 1_000_000);
-    let url = format!("http://127.0.0.1:{}", cut.port);
-    place.text(
-        &here,
-        &["remotes", "add", "shaky", &url, "--kind", "mlflow"],
-    );
+    add_mlflow(place, &here, "shaky", cut.port, MLFLOW_PASSWORD);
     let failed = place.run(&here, &["models", "push", "large/1", "shaky"]);
     assert!(!failed.status.success(), "{}", told(&failed));
     let said = told(&failed);
@@ -415,24 +472,199 @@ print(len(MlflowClient().search_logged_models(["0"])))
     );
 }
 
+const THERE: &str = r#"
+import mlflow, os, sys
+from mlflow import MlflowClient
+c, name = MlflowClient(), sys.argv[1]
+versions = c.search_model_versions(f"name = '{name}'")
+path = mlflow.artifacts.download_artifacts(f"models:/{name}/1")
+whole = open(os.path.join(path, "ballast.bin"), "rb").read() == bytes(range(256)) * 16384
+print(len(versions), whole, len([one for one in c.search_logged_models(["0"]) if one.name == name]))
+"#;
+
+fn a_pull_that_is_cut_is_completed_by_the_next_one(mlflow: &Mlflow) {
+    let other = Place::new();
+    let here = other.path("home");
+    std::fs::create_dir_all(&here).unwrap();
+    let cut = Cut::answers_with(mlflow.port, 1_000_000, || {});
+    add_mlflow(&other, &here, "shaky", cut.port, MLFLOW_PASSWORD);
+    let pull = ["models", "pull", "shaky:large"];
+    let failed = other.run(&here, &pull);
+    let said = told(&failed);
+    assert!(!failed.status.success() && cut.happened(), "{said}");
+    let nothing = other.json(&here, &["models", "list"]);
+    assert_eq!(
+        nothing,
+        serde_json::json!([]),
+        "half a model is none: {said}"
+    );
+    cut.mend();
+    let before = cut.passed();
+    let pulled = other.json(&here, &pull);
+    assert_eq!(
+        (&pulled["version"], &pulled["new"]),
+        (&1.into(), &true.into())
+    );
+    let again = cut.passed() - before;
+    assert!(
+        again < 4 << 20,
+        "what had come does not come again: {again}"
+    );
+    let files = found(&other.workspace(), &["-name", "ballast.bin"]);
+    assert!(std::fs::read(files.trim()).unwrap() == ballast(), "{files}");
+}
+
+const A_LARGE_RUN: &str = r#"
+import mlflow
+mlflow.set_experiment("nests")
+with mlflow.start_run(run_name="large"):
+    mlflow.log_metric("loss", 0.5)
+    open("large.bin", "wb").write(bytes(range(256)) * 16384)
+    mlflow.log_artifact("large.bin")
+"#;
+
+/// A run of this place with an artifact of several mebibytes, and one of the server.
+fn two_large_runs(place: &Place, mlflow: &Mlflow) {
+    let here = place.path("nests");
+    std::fs::write(here.join("dvc.yaml"), STAGES.replace("0.5", "0.75")).unwrap();
+    let ran = place.json(&here, &["run"]);
+    let run = ran["row"]["run_id"].as_str().unwrap();
+    let found = found(&place.workspace().join("artifacts"), &["-name", run]);
+    let folder = Path::new(found.trim()).join("artifacts");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("ours.bin"), ballast()).unwrap();
+    mlflow.python(place, A_LARGE_RUN);
+}
+
+fn ballast() -> Vec<u8> {
+    (0..=255).collect::<Vec<u8>>().repeat(16384)
+}
+
+/// What `find` finds below a folder.
+fn found(folder: &Path, words: &[&str]) -> String {
+    let output = Command::new("find")
+        .arg(folder)
+        .args(words)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A push, a pull and a sync are half-way when the server dies: each of them is completed by its next try.
+fn a_server_that_is_killed_gets_and_gives_what_is_missing(place: &Place, mlflow: &mut Mlflow) {
+    const HALF: i64 = 1_000_000;
+    two_large_runs(place, mlflow);
+    let other = Place::new();
+    std::fs::create_dir_all(other.path("home")).unwrap();
+    let ways = [
+        (place, "mlflow", Cut::holding(mlflow.port, HALF)),
+        (&other, "home", Cut::holding_answers(mlflow.port, HALF)),
+        (place, "nests", Cut::holding(mlflow.port, HALF)),
+    ];
+    let verbs: [&[&str]; 3] = [
+        &["models", "push", "large/1", "way-0", "--as", "eagles"],
+        &["models", "pull", "way-1:large"],
+        &["remotes", "sync", "way-2"],
+    ];
+    let mut going = Vec::new();
+    for (number, ((place, folder, cut), verb)) in ways.iter().zip(verbs).enumerate() {
+        let here = place.path(folder);
+        let name = format!("way-{number}");
+        add_mlflow(place, &here, &name, cut.port, MLFLOW_PASSWORD);
+        let child = place
+            .command(&here, verb)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        going.push(child.unwrap());
+    }
+    for (_, _, cut) in &ways {
+        while !cut.happened() {
+            std::thread::yield_now();
+        }
+    }
+    kill_group(mlflow.server.id());
+    for (child, (_, _, cut)) in going.into_iter().zip(&ways) {
+        cut.snap();
+        let failed = child.wait_with_output().unwrap();
+        assert!(!failed.status.success(), "{}", told(&failed));
+        cut.mend();
+    }
+    let nothing = other.json(&other.path("home"), &["models", "list"]);
+    assert_eq!(nothing, serde_json::json!([]), "half a model is none");
+    mlflow.start_again(place);
+
+    let again = |number: usize| {
+        let (place, folder, _) = &ways[number];
+        place.json(&place.path(folder), verbs[number])
+    };
+    let pushed = again(0);
+    assert_eq!(
+        (&pushed["address"], &pushed["new"]),
+        (&"way-0:eagles/1".into(), &true.into())
+    );
+    assert_eq!(again(0)["new"], false);
+    assert_eq!(mlflow.python_with(place, THERE, "eagles"), "1 True 1\n");
+    assert_eq!(again(1)["new"], true);
+    let files = found(&other.workspace(), &["-name", "ballast.bin"]);
+    assert!(std::fs::read(files.trim()).unwrap() == ballast(), "{files}");
+    the_runs_are_whole_on_both_sides(place, mlflow);
+}
+
+/// The sync that was broken off is broken off once more, on the way back, before it comes to its end.
+fn the_runs_are_whole_on_both_sides(place: &Place, mlflow: &Mlflow) {
+    let here = place.path("nests");
+    let shaky = Cut::answers_with(mlflow.port, 1_000_000, || {});
+    add_mlflow(place, &here, "shaky", shaky.port, MLFLOW_PASSWORD);
+    let sync = ["remotes", "sync", "shaky"];
+    let failed = place.run(&here, &sync);
+    let said = told(&failed);
+    assert!(!failed.status.success() && shaky.happened(), "{said}");
+    shaky.mend();
+    let synced = place.json(&here, &sync);
+    let count = |key: &str| synced[key].as_array().unwrap().len();
+    assert_eq!(
+        [count("runs_pushed"), count("runs_pulled")],
+        [0, 1],
+        "ours went with the try before: {synced}"
+    );
+    let synced = place.json(&here, &sync);
+    assert_eq!(synced["runs_pulled"], serde_json::json!([]), "{synced}");
+    let said = mlflow.python(
+        place,
+        r#"
+import mlflow
+c = mlflow.MlflowClient()
+nests = c.get_experiment_by_name("nests").experiment_id
+runs = [run for run in c.search_runs([nests]) if run.data.metrics.get("auc") == 0.75]
+path = mlflow.artifacts.download_artifacts(run_id=runs[0].info.run_id, artifact_path="ours.bin")
+print(len(runs), runs[0].info.status, open(path, "rb").read() == bytes(range(256)) * 16384)
+print(len(c.get_metric_history(runs[0].info.run_id, "auc")))
+"#,
+    );
+    assert_eq!(said, "1 FINISHED True\n1\n");
+    let artifacts = place.workspace().join("artifacts");
+    let files = found(&artifacts, &["-name", "large.bin"]);
+    assert!(std::fs::read(files.trim()).unwrap() == ballast(), "{files}");
+}
+
 /// A registry of images that asks for a password.
 pub fn registry(place: &Place) -> Registry {
     Registry::start(&place.path("registry"), Access::Password)
 }
 
 pub fn add_registry(place: &Place, here: &Path, name: &str, port: u16, password: &str) {
+    add_kept(place, here, name, port, ["oci", "ada", password]);
+}
+
+/// Adds a remote of a kind, or of the one that it says itself, with a user and a password.
+fn add_kept(place: &Place, here: &Path, name: &str, port: u16, [kind, user, password]: [&str; 3]) {
     let url = format!("http://127.0.0.1:{port}");
-    let arguments = [
-        "remotes",
-        "add",
-        name,
-        &url,
-        "--kind",
-        "oci",
-        "--user",
-        "ada",
-        "--secret-stdin",
-    ];
+    let mut arguments = vec!["remotes", "add", name, &url, "--user", user];
+    arguments.push("--secret-stdin");
+    if !kind.is_empty() {
+        arguments.extend(["--kind", kind]);
+    }
     let mut child = place
         .command(here, &arguments)
         .stdin(Stdio::piped())
@@ -637,4 +869,29 @@ fn a_push_that_is_stopped_is_gone_on_with(place: &Place) {
         (HUGE..HUGE + PART / 2).contains(&passed),
         "no part was sent again: {passed}"
     );
+    a_deployment_from_there_is_stopped_as_a_pull_is(registry.port);
+}
+
+fn a_deployment_from_there_is_stopped_as_a_pull_is(port: u16) {
+    let other = Place::new();
+    let here = other.path("home");
+    std::fs::create_dir_all(&here).unwrap();
+    let held = Cut::holding_answers(port, PART);
+    add_registry(&other, &here, "images", held.port, PASSWORD);
+    let deploying = other
+        .command(&here, &["deploy", "images:slow", "--name", "slow"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !held.happened() {
+        std::thread::yield_now();
+    }
+    let stopped = interrupted(deploying, || held.mend());
+    let said = told(&stopped);
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert!(said.contains("the transfer was stopped"), "{said}");
+    let nothing = serde_json::json!([]);
+    assert_eq!(other.json(&here, &["models", "list"]), nothing);
+    assert_eq!(other.json(&here, &["deployments", "list"]), nothing);
 }

@@ -280,3 +280,66 @@ fn storage_with_a_setting_that_cannot_be_honoured_is_not_added() {
         assert_eq!(after, before, "nothing of it is kept");
     }
 }
+
+#[test]
+fn a_setting_that_nobody_would_read_is_refused_with_those_that_there_are() {
+    let place = Place::new();
+    let run = |arguments: &[&str]| {
+        let output = command(&place, arguments).output().unwrap();
+        (output.status.code().unwrap(), all(&output))
+    };
+    for (kind, address, option, known) in [
+        (
+            "mlflow",
+            "http://127.0.0.1:9",
+            "insecure=true",
+            "no settings",
+        ),
+        ("oci", "http://127.0.0.1:9", "insecure=true", "no settings"),
+        (
+            "hugging-face",
+            "http://127.0.0.1:9",
+            "privat=no",
+            "knows private",
+        ),
+        (
+            "ssh",
+            "ssh://box",
+            "identify=key",
+            "config, folder, identity",
+        ),
+        (
+            "slurm",
+            "slurm://box",
+            "partitions=gpu",
+            "minutes, partition, qos",
+        ),
+        ("docker", "tcp://127.0.0.1:9", "cacert=x", "knows ca, cert"),
+        (
+            "ray",
+            "http://127.0.0.1:9",
+            "reaches=x",
+            "memory_mib, reach",
+        ),
+        (
+            "kubernetes",
+            "kube://team",
+            "name_space=x",
+            "minutes, namespace",
+        ),
+    ] {
+        let add = [
+            "remotes", "add", "team", address, "--kind", kind, "-o", option,
+        ];
+        let (code, said) = run(&add);
+        assert_eq!(code, 2, "{kind}: {said}");
+        let key = option.split('=').next().unwrap();
+        assert!(
+            said.contains(&format!("`{key}` is no setting of a")),
+            "{said}"
+        );
+        assert!(said.contains(known), "{said}");
+    }
+    let (_, listed) = run(&["remotes", "list"]);
+    assert!(!listed.contains("team"), "nothing of it is kept: {listed}");
+}

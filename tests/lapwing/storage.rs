@@ -466,6 +466,7 @@ fn data_travels_over_ssh_and_back() {
 
 const WEB: &str = r#"
 import base64, http.server, os, sys, threading
+halves = len(sys.argv) > 3
 root, wanted = sys.argv[1], "Basic " + base64.b64encode(b"ada:owl-7391").decode()
 class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -497,6 +498,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         else:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if len(body) < int(self.headers["Content-Length"]):
+                if halves:  # As a plain one does.
+                    with open(path, "wb") as file:
+                        file.write(body)
                 return  # Cut: half a file is none.
         # As a good server does: whole under its name, or not at all.
         arriving = os.path.join(root, f"arriving-{threading.get_ident()}")
@@ -525,10 +529,20 @@ impl Web {
 
     /// On that port, or on a free one for 0.
     pub fn start_at(root: &Path, port: u16) -> Self {
+        Self::start_with(root, port, &[])
+    }
+
+    /// One that keeps under its name what came of a file before a cut.
+    pub fn keeping_halves(root: &Path) -> Self {
+        Self::start_with(root, 0, &["halves"])
+    }
+
+    fn start_with(root: &Path, port: u16, more: &[&str]) -> Self {
         let mut server = Command::new(program("python"))
             .args(["-c", WEB])
             .arg(root)
             .arg(port.to_string())
+            .args(more)
             .stdout(Stdio::piped())
             // A client that has gone is no matter here.
             .stderr(Stdio::null())

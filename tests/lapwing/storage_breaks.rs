@@ -1,8 +1,9 @@
 //! Storage that breaks half-way: the network is cut, the server is killed, or two push the same at once. What arrived is whole, and
 //! the next push sends what is missing.
 
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::cut::Cut;
 #[cfg(target_os = "linux")]
@@ -10,7 +11,7 @@ use crate::elsewhere::Machine;
 use crate::place::{Place, told};
 #[cfg(target_os = "linux")]
 use crate::storage::own_ssh;
-use crate::storage::{Web, login, project, run};
+use crate::storage::{Web, login, program, project, run};
 
 const FILES: usize = 62;
 const LARGE: i64 = 17 << 20;
@@ -72,9 +73,9 @@ impl Breaking<'_> {
     }
 }
 
-/// The objects below a folder with what MD5 says about each.
+/// The objects below a folder with what MD5 says about each. An upload in parts that nobody ends lies beside them at rclone's.
 fn objects(folder: &Path) -> Vec<String> {
-    let script = "find files -type f ! -name '*.part' -print0 | sort -z | xargs -0 -r md5sum";
+    let script = "find files -type f ! -name '*.part' ! -name '*.rclone_temp_*' -print0 | sort -z | xargs -0 -r md5sum";
     let listed = Command::new("sh")
         .args(["-c", script])
         .current_dir(folder)
@@ -142,6 +143,131 @@ fn a_push_to_a_web_server_that_is_killed_goes_on() {
         drop(web);
         again = Some(Web::start_at(&there, port));
     });
+}
+
+/// A server of S3 that keeps its buckets in a folder: rclone's, which checks signatures. Ended with the test.
+struct Bucket {
+    server: Child,
+    port: u16,
+}
+
+impl Bucket {
+    /// On that port, or on a free one for 0.
+    fn start_at(folder: &Path, port: u16) -> Self {
+        let port = if port > 0 {
+            port
+        } else {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            free.local_addr().unwrap().port()
+        };
+        let server = Command::new(program("rclone"))
+            .args(["serve", "s3", "--auth-key", "OWL,owl-7391"])
+            .args(["--addr", &format!("127.0.0.1:{port}")])
+            .arg(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("rclone is installed: run `make test`");
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        Self { server, port }
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_push_to_s3_that_is_killed_goes_on() {
+    let place = Place::new();
+    let store = place.path("store");
+    std::fs::create_dir_all(store.join("birds/data/files")).unwrap();
+    let bucket = Bucket::start_at(&store, 0);
+    let (port, process) = (bucket.port, bucket.server.id());
+    let cut = Cut::with(port, CUT_AT, move || kill(process));
+    let root = project(&place, "ours");
+    crate::storage::add(&place, &root, cut.port, "s3://birds/data");
+    let broken = Breaking {
+        place: &place,
+        root,
+        there: store.join("birds/data"),
+        path: std::env::var("PATH").unwrap(),
+        cut: &cut,
+    };
+    let signed = login(&place, &broken.root, "OWL", "another");
+    assert!(signed.status.success(), "{}", told(&signed));
+    let refused = told(&broken.push().output().unwrap());
+    assert!(
+        refused.contains("does not accept the credentials"),
+        "{refused}"
+    );
+    assert_eq!(objects(&broken.there), [""; 0]);
+    login(&place, &broken.root, "OWL", "owl-7391");
+    let mut again = None;
+    broken.breaks_and_goes_on(|| {
+        drop(bucket);
+        again = Some(Bucket::start_at(&store, port));
+    });
+}
+
+#[test]
+fn half_a_file_that_a_server_kept_is_not_taken_for_the_whole() {
+    let place = Place::new();
+    let there = place.path("web");
+    std::fs::create_dir_all(there.join("data/files")).unwrap();
+    let web = Web::keeping_halves(&there);
+    let cut = Cut::before(web.port, CUT_AT);
+    let broken = breaking_web(&place, &there, &cut);
+    let failed = broken.push().output().unwrap();
+    assert!(cut.happened(), "{}", told(&failed));
+    let large = ["-size", "+1M"];
+    let half = || files(&broken.there, &large)[0].1;
+    // It notices the cut in its own time.
+    while files(&broken.there, &large).is_empty() {
+        std::thread::yield_now();
+    }
+    assert!(half() < LARGE.unsigned_abs(), "half of it lies there");
+    cut.mend();
+    let push = || {
+        let pushed = broken.push().output().unwrap();
+        assert!(pushed.status.success(), "{}", told(&pushed));
+        let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
+        pushed["files"].as_u64().unwrap()
+    };
+    assert!(push() > 0);
+    broken.is_whole();
+
+    // Likewise the listing of a folder, and a file of which nothing came.
+    for which in [&["-name", "*.dir"], &large] {
+        let (path, size) = files(&broken.there, which)[0].clone();
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(if which == &large { 0 } else { size / 2 })
+            .unwrap();
+    }
+    assert_eq!(push(), 2);
+    broken.is_whole();
+    assert_eq!(push(), 0);
+}
+
+/// The files below a folder that `find` finds with these words, each with its size.
+fn files(folder: &Path, words: &[&str]) -> Vec<(PathBuf, u64)> {
+    let found = Command::new("find")
+        .arg(folder)
+        .args(["-type", "f", "-path", "*/files/md5/*"])
+        .args(words)
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    let size = |path: &str| std::fs::metadata(path).unwrap().len();
+    found
+        .lines()
+        .map(|path| (PathBuf::from(path), size(path)))
+        .collect()
 }
 
 #[cfg(target_os = "linux")]

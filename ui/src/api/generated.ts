@@ -70,7 +70,9 @@ export type Cargo = "data" |
 /**  The image of a deployment. */
 "image" | 
 /**  Runs, their artifacts and the versions that they made. */
-"runs";
+"runs" | 
+/**  Commits of git; with a name the folder of a clone. */
+"commits";
 
 /**  One entry of the change feed: ids and tags, never data. */
 export type Change = {
@@ -1390,9 +1392,9 @@ export type TransferRow = {
 	remote: string | null,
 	/**  What it is at, in words: `Pushed 2 of 9 files`. */
 	what: string,
-	/**  Bytes. */
+	/**  Bytes; of commits objects of git. */
 	done: Count,
-	/**  Bytes; 0 until it is known. */
+	/**  As `done`; 0 until it is known. */
 	total: Count,
 	/**  It was asked to stop, and will soon. */
 	stopping: boolean,

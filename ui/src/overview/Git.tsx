@@ -2,6 +2,7 @@ import { ArrowDown, ArrowUp } from "lucide-react";
 import { useAction } from "../api/client";
 import type { GitPosition } from "../api/generated";
 import { plural } from "../shared/format";
+import { ended } from "../shared/Transfers";
 import { Button } from "../shared/ui";
 import { standing } from "./git";
 
@@ -12,9 +13,11 @@ export function Git({ project, position }: { project: string; position: GitPosit
       commits === 0
         ? `Nothing new in ${upstream}`
         : `Pulled ${plural(commits, "commit")}${data ? ". They name other data: pull it on the Remotes page." : ""}`,
+    onFailure: (report) => ended(report, "pull"),
   });
   const push = useAction("projects.push", {
     done: ({ commits, position: { upstream } }) => `Pushed ${plural(commits, "commit")} to ${upstream}`,
+    onFailure: (report) => ended(report, "push"),
   });
   const input = { project, remote: null };
   const { ahead, upstream, remote } = position;

@@ -5,6 +5,7 @@ import { plural } from "../shared/format";
 import { pathTo, useGo } from "../shared/place";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
+import { Transfers } from "../shared/Transfers";
 import { Button, Page, StateMark, Tag, type Tone } from "../shared/ui";
 import { Waits, WaitsActions } from "../shared/Waits";
 import { Git } from "./Git";
@@ -137,6 +138,7 @@ export default function OverviewPage() {
         ) : null
       }
     >
+      <Transfers project={project} only={["commits"]} />
       <Asked query={overview} rows={8}>
         {(answer) => (
           <div className="overview">

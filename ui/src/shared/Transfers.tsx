@@ -11,12 +11,14 @@ const EVERY = 400;
 
 /** Somebody asked for a stop: that is no failure. */
 export function wasStopped(report: Report): boolean {
-  return report.name === "remote.stopped";
+  return report.name === "remote.stopped" || report.name === "git.stopped";
 }
 
 /** How a transfer that did not come to its end is told; `show` where it failed. */
 export function ended(report: Report, direction: Direction, show = showFailure): void {
-  if (wasStopped(report)) toast(`Stopped. The next ${direction} goes on from there.`);
+  // Commits arrive all or not at all.
+  if (report.name === "git.stopped") toast("Stopped. Nothing was changed.");
+  else if (wasStopped(report)) toast(`Stopped. The next ${direction} goes on from there.`);
   else show(report);
 }
 
@@ -44,8 +46,9 @@ export function share({ done, total }: Pick<TransferRow, "done" | "total">): num
 /** What goes where, or comes from where. */
 export function title({ direction, cargo, name, remote }: TransferRow): string {
   const where = remote ?? "the default remote";
+  if (cargo === "commits" && name !== null) return `Clone ${name} from ${where}`;
   const of = cargo === "image" ? `the image of ${name}` : name;
-  const what = of === null ? "" : ` ${of}`;
+  const what = cargo === "commits" ? " commits" : of === null ? "" : ` ${of}`;
   if (direction === "push") return `Push${what} to ${where}`;
   if (direction === "pull") return `Pull${what} from ${where}`;
   return `Sync with ${where}`;
@@ -73,7 +76,9 @@ export function Transfers({ project, only }: { project: string | null; only?: re
 function Transfer({ row, onStop }: { row: TransferRow; onStop: () => void }) {
   const percent = share(row);
   const word = row.stopping ? "Stopping…" : "Stop";
-  const amount = percent === null ? null : `${bytes(row.done)} of ${bytes(row.total)}`;
+  // Of commits objects are counted, and `what` has their numbers.
+  const counted = row.cargo === "commits" || percent === null;
+  const amount = counted ? null : `${bytes(row.done)} of ${bytes(row.total)}`;
   const detail = amount ? `${row.what}, ${amount}` : row.what;
   return (
     <li className="transfer">

@@ -18,16 +18,19 @@ async function open(path: string, row: TransferRow) {
   const mock = mockHost();
   let rows = [row];
   let end = (_: unknown) => {};
+  const commits = row.cargo === "commits";
+  const moving = `${commits ? "projects" : "data"}.${row.direction}`;
+  const stopped = commits ? "git.stopped" : "remote.stopped";
   // biome-ignore lint/correctness/useHookAtTopLevel: it sets the host and is no hook, whatever its name
   useThisHost({
     ...mock,
     rpc(name, input) {
       if (name === "transfers.list") return Promise.resolve(rows);
-      if (name === `data.${row.direction}`) return new Promise((_, reject) => (end = reject));
+      if (name === moving) return new Promise((_, reject) => (end = reject));
       if (name !== "transfers.stop") return mock.rpc(name, input);
       expect(input).toEqual({ id: row.id });
       rows = [];
-      end(new ReportError({ code: "failed", name: "remote.stopped", message: "stopped", hint: null }));
+      end(new ReportError({ code: "failed", name: stopped, message: "stopped", hint: null }));
       return Promise.resolve({});
     },
   });
@@ -108,6 +111,19 @@ test("the dialog that pushes a model shows how far it is, and a stop there is no
   expect(dialog.getByRole("button", { name: "Push to team" })).toHaveProperty("disabled", false);
 }, 30_000);
 
+test("commits on their way are counted in objects, and a stop there says that nothing was changed", async () => {
+  const what = "Received 12 of 340 objects";
+  const row: TransferRow = { ...PUSH, direction: "pull", cargo: "commits", remote: "origin", what };
+  const bar = await open("/overview", { ...row, done: 12, total: 340 });
+  expect(bar.getAttribute("aria-label")).toBe("Pull commits from origin");
+  expect(bar.getAttribute("aria-valuenow")).toBe("4");
+  expect(screen.getByText(what)).toBeTruthy();
+  fireEvent.click(await screen.findByRole("button", { name: "Pull" }, PATIENT));
+  fireEvent.click(screen.getByRole("button", { name: "Stop: Pull commits from origin" }));
+  await screen.findByText("Stopped. Nothing was changed.", {}, PATIENT);
+  await vi.waitFor(() => expect(screen.queryByRole("progressbar")).toBeNull(), PATIENT);
+}, 30_000);
+
 test("each kind of transfer says what goes where", () => {
   const of = (part: Partial<TransferRow>) => title({ ...PUSH, ...part });
   expect(of({})).toBe("Push to the default remote");
@@ -116,6 +132,10 @@ test("each kind of transfer says what goes where", () => {
     "Pull birds@prod from team",
   );
   expect(of({ direction: "sync", cargo: "runs", remote: "team" })).toBe("Sync with team");
+  expect(of({ cargo: "commits", remote: "origin" })).toBe("Push commits to origin");
+  expect(of({ direction: "pull", cargo: "commits", name: "churn", remote: "box:churn.git" })).toBe(
+    "Clone churn from box:churn.git",
+  );
 });
 
 test("what is not known has no share, and what was sent twice is no more than all", () => {

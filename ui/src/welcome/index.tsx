@@ -8,6 +8,7 @@ import { shortPath } from "../shared/format";
 import { useGo } from "../shared/place";
 import { Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
+import { Transfers, wasStopped } from "../shared/Transfers";
 import { Button, Field, Time } from "../shared/ui";
 import { Mark } from "../shell/Mark";
 import "./welcome.css";
@@ -39,6 +40,7 @@ function CloneDialog({
   const clone = useAction("projects.clone", { onDone, quiet: true });
   const folder = folderOf(url);
   const into = parent ?? status.data?.home ?? "";
+  const failure = clone.isError ? toReport(clone.error) : null;
   return (
     <Dialog
       open={open}
@@ -82,7 +84,8 @@ function CloneDialog({
           </Button>
         </span>
       </Field>
-      {clone.isError ? <Failure report={toReport(clone.error)} /> : null}
+      {clone.isPending ? <Transfers project={null} only={["commits"]} /> : null}
+      {failure && !wasStopped(failure) ? <Failure report={failure} /> : null}
     </Dialog>
   );
 }

@@ -59,10 +59,18 @@ pub fn gateway(folder: &Path, bind: Option<&str>, image: Option<&Image>) -> Resu
 }
 
 /// Ends the process at the next Ctrl-C: what should have ended in order hangs.
-#[expect(clippy::exit, reason = "whoever asks twice wants no more order")]
 pub(crate) async fn leave_when_told_again() {
-    const INTERRUPTED: i32 = 130;
     if tokio::signal::ctrl_c().await.is_ok() {
-        std::process::exit(INTERRUPTED);
+        leave();
     }
+}
+
+/// Ends the process as Ctrl-C does by itself.
+#[expect(
+    clippy::exit,
+    reason = "nothing is under way, or whoever asks twice wants no more order"
+)]
+pub(crate) fn leave() -> ! {
+    const INTERRUPTED: i32 = 130;
+    std::process::exit(INTERRUPTED)
 }

@@ -203,7 +203,7 @@ fn free_folder(wanted: &Path) -> PathBuf {
 /// # Errors
 /// When the folder is taken, the URL cannot be reached or the credentials are refused.
 pub fn clone(app: &App, input: CloneProject) -> Result<ProjectDetail, Report> {
-    let project = Project::clone(&input.url, Path::new(&input.path), &|_| {}).reported()?;
+    let project = exchange::clone(app, &input.url, PathBuf::from(input.path))?;
     remember(app, &project, false)?;
     detail(app, &project)
 }

@@ -34,6 +34,10 @@ struct Known {
 }
 
 impl Transfers {
+    fn are_idle(&self) -> bool {
+        locked(&self.0).going.is_empty()
+    }
+
     /// Stops all that moves, and lets nothing more begin.
     fn end(&self) {
         let mut known = locked(&self.0);
@@ -140,6 +144,11 @@ impl Line {
         Ok(())
     }
 
+    /// Waits until somebody wants its end.
+    pub async fn stopped(&self) {
+        self.going.stopped.cancelled().await;
+    }
+
     pub fn tell(&self, progress: Progress) {
         locked(&self.going.progress).clone_from(&progress);
         self.app.tell(&progress);
@@ -207,7 +216,9 @@ impl Drop for Underway {
         let changed: &[Tag] = match (going.journey.cargo, going.journey.direction) {
             (Cargo::Data, Direction::Pull | Direction::Sync) => &[Tag::Transfers, Tag::Data],
             (Cargo::Runs, _) => &[Tag::Transfers, Tag::Runs, Tag::Models],
-            (Cargo::Data, Direction::Push) | (Cargo::Model | Cargo::Image, _) => &[Tag::Transfers],
+            (Cargo::Data, Direction::Push) | (Cargo::Model | Cargo::Image | Cargo::Commits, _) => {
+                &[Tag::Transfers]
+            }
         };
         app.announce(changed);
     }
@@ -263,7 +274,8 @@ pub fn stop(app: &App, input: TransferRef) -> Result<Nothing, Report> {
     Ok(Nothing {})
 }
 
-/// Ends what moves when this process gets Ctrl-C, and lets nothing more begin; `told` says that it was heard.
+/// Ends what moves when this process gets Ctrl-C, and lets nothing more begin; `told` says that it was heard. Where nothing moves,
+/// before or after, Ctrl-C ends the process as it does any other.
 ///
 /// # Errors
 /// When the operating system gives no threads.
@@ -273,6 +285,9 @@ pub fn stop_on_interrupt(app: &App, told: impl FnOnce() + Send + 'static) -> Res
     app.runtime()?.spawn(async move {
         if tokio::signal::ctrl_c().await.is_err() {
             return;
+        }
+        if ours.transfers().are_idle() {
+            crate::process::leave();
         }
         told();
         ours.transfers().end();

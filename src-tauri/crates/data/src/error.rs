@@ -91,6 +91,8 @@ pub enum Error {
     GitCertificate { url: String, why: String },
     #[error("the git repository {url} cannot be reached: {why}")]
     Unreached { url: String, why: String },
+    #[error("the exchange of commits was stopped")]
+    GitStopped,
     #[error("there are more than {0} files to send")]
     TooManyFiles(usize),
     #[error("git: {0}")]
@@ -290,6 +292,11 @@ impl Error {
                 Code::Missing,
                 "git.unreached",
                 "check the address, and whether you may see it",
+            ),
+            Self::GitStopped => (
+                Code::Failed,
+                "git.stopped",
+                "nothing half-done stays on either side; start it again",
             ),
             Self::Git(_) => (Code::Failed, "project.git", ""),
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => (

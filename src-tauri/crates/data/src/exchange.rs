@@ -2,14 +2,13 @@
 //!
 //! A pull only goes forward: what would need a merge, or would overwrite a file that was changed here, changes nothing.
 
-use std::path::Path;
-
-use git2::build::{CheckoutBuilder, RepoBuilder};
+use git2::build::CheckoutBuilder;
 use git2::{
     BranchType, CheckoutNotificationType, Direction, FetchOptions, Oid, PushOptions, Repository,
 };
 
 use crate::exchange_login::{Access, Connecting, explain};
+use crate::exchange_watch::{Stop, received, sent, stoppable};
 use crate::git::open;
 use crate::{Error, Progress, Project, Result, git_ssh};
 
@@ -33,6 +32,16 @@ pub struct Position {
     /// Commits that are only here, and only there.
     pub ahead: usize,
     pub behind: usize,
+}
+
+/// An exchange with a git remote: with which, and how it is let in, told and ended.
+pub struct Exchange<'a> {
+    /// The one that the user named.
+    pub remote: Option<&'a str>,
+    pub access: &'a Access,
+    /// Told in objects of git, not in bytes.
+    pub progress: &'a dyn Fn(Progress),
+    pub stop: &'a Stop,
 }
 
 /// What an exchange did.
@@ -105,16 +114,11 @@ impl Project {
     ///
     /// # Errors
     /// When there is no such remote, or it cannot be reached.
-    pub fn git_fetch(
-        &self,
-        remote: Option<&str>,
-        access: &Access,
-        progress: &dyn Fn(Progress),
-    ) -> Result<Exchanged> {
+    pub fn git_fetch(&self, exchange: &Exchange<'_>) -> Result<Exchanged> {
         let repository = open(self)?;
-        let side = Side::new(&repository, remote)?;
+        let side = Side::new(&repository, exchange.remote)?;
         let before = side.position(&repository)?.behind;
-        fetch(&repository, &side.remote, access, progress)?;
+        fetch(&repository, &side.remote, exchange)?;
         let position = side.position(&repository)?;
         Ok(Exchanged {
             commits: position.behind.saturating_sub(before),
@@ -128,15 +132,10 @@ impl Project {
     /// # Errors
     /// As [`Project::git_fetch`]; when both sides have commits of their own, or a file that would change was changed here. No file and
     /// no branch is changed then.
-    pub fn git_pull(
-        &self,
-        remote: Option<&str>,
-        access: &Access,
-        progress: &dyn Fn(Progress),
-    ) -> Result<Exchanged> {
+    pub fn git_pull(&self, exchange: &Exchange<'_>) -> Result<Exchanged> {
         let repository = open(self)?;
-        let side = Side::new(&repository, remote)?;
-        fetch(&repository, &side.remote, access, progress)?;
+        let side = Side::new(&repository, exchange.remote)?;
+        fetch(&repository, &side.remote, exchange)?;
         let position = side.position(&repository)?;
         let Some(upstream) = &position.upstream else {
             return Err(Error::NoUpstream {
@@ -170,19 +169,14 @@ impl Project {
     ///
     /// # Errors
     /// When there is no such remote, it cannot be reached, has commits that are not here, or does not take these.
-    pub fn git_push(
-        &self,
-        remote: Option<&str>,
-        access: &Access,
-        progress: &dyn Fn(Progress),
-    ) -> Result<Exchanged> {
+    pub fn git_push(&self, exchange: &Exchange<'_>) -> Result<Exchanged> {
         let repository = open(self)?;
-        let side = Side::new(&repository, remote)?;
+        let side = Side::new(&repository, exchange.remote)?;
         if repository.head().is_err() {
             return Err(Error::NoCommit);
         }
         let before = side.position(&repository)?;
-        push(&repository, &side, access, progress)?;
+        push(&repository, &side, exchange)?;
         let upstream = format!("{}/{}", side.remote, side.there);
         if before.upstream.is_none() {
             repository
@@ -204,7 +198,7 @@ impl Project {
         let repository = open(self)?;
         let url = address(&repository, name)?;
         let connecting = Connecting::new(&repository, access)?;
-        let (branches, said) = git_ssh::with(connecting.ssh_command(), || {
+        let (branches, said) = git_ssh::with(connecting.ssh_command(), &Stop::default(), || {
             let mut remote = repository.find_remote(name)?;
             let connection =
                 remote.connect_auth(Direction::Fetch, Some(connecting.callbacks()), None)?;
@@ -220,27 +214,6 @@ impl Project {
             more => Ok(format!("git repository with {more} branches")),
         }
     }
-}
-
-pub(crate) fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
-    let shown = shown(url);
-    // Of a folder that is not there, libgit2 says that its protocol is unknown.
-    let is_path = Path::new(url).is_absolute() || !url.contains(':');
-    if is_path && !Path::new(url).exists() {
-        return Err(Error::NoFolder(url.into()));
-    }
-    let connecting = Connecting::of_user(&Access::default())?;
-    let (cloned, said) = git_ssh::with(connecting.ssh_command(), || {
-        let mut callbacks = connecting.callbacks();
-        received(&mut callbacks, &shown, progress);
-        let mut options = FetchOptions::new();
-        options.remote_callbacks(callbacks);
-        RepoBuilder::new()
-            .fetch_options(options)
-            .clone(url, into)
-            .map(|_| ())
-    });
-    cloned.map_err(|error| explain(&shown, &error, &said))
 }
 
 /// The two ends of an exchange: a branch here, and a branch of a remote.
@@ -340,7 +313,8 @@ fn address(repository: &Repository, name: &str) -> Result<String> {
 }
 
 /// An address without a password, which some write into it.
-pub(crate) fn shown(url: &str) -> String {
+#[must_use]
+pub fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
@@ -355,58 +329,30 @@ pub(crate) fn shown(url: &str) -> String {
     format!("{scheme}://{authority}{path}")
 }
 
-fn received<'a>(
-    callbacks: &mut git2::RemoteCallbacks<'a>,
-    what: &'a str,
-    progress: &'a dyn Fn(Progress),
-) {
-    callbacks.transfer_progress(move |stats| {
-        progress(Progress {
-            what: what.to_owned(),
-            done_bytes: stats.received_objects() as u64,
-            total_bytes: stats.total_objects() as u64,
-        });
-        true
-    });
-}
-
-fn fetch(
-    repository: &Repository,
-    name: &str,
-    access: &Access,
-    progress: &dyn Fn(Progress),
-) -> Result<()> {
+fn fetch(repository: &Repository, name: &str, exchange: &Exchange<'_>) -> Result<()> {
     let url = address(repository, name)?;
-    let connecting = Connecting::new(repository, access)?;
-    let (done, said) = git_ssh::with(connecting.ssh_command(), || {
+    let connecting = Connecting::new(repository, exchange.access)?;
+    let (done, said) = git_ssh::with(connecting.ssh_command(), exchange.stop, || {
         let mut callbacks = connecting.callbacks();
-        received(&mut callbacks, &url, progress);
+        received(&mut callbacks, exchange.progress, exchange.stop);
         let mut options = FetchOptions::new();
         options.remote_callbacks(callbacks);
         let mut remote = repository.find_remote(name)?;
         remote.fetch::<&str>(&[], Some(&mut options), None)
     });
+    if exchange.stop.is_wanted() {
+        return Err(Error::GitStopped);
+    }
     done.map_err(|error| explain(&url, &error, &said))
 }
 
-fn push(
-    repository: &Repository,
-    side: &Side,
-    access: &Access,
-    progress: &dyn Fn(Progress),
-) -> Result<()> {
+fn push(repository: &Repository, side: &Side, exchange: &Exchange<'_>) -> Result<()> {
     let url = address(repository, &side.remote)?;
-    let connecting = Connecting::new(repository, access)?;
+    let connecting = Connecting::new(repository, exchange.access)?;
     let mut refused = None;
-    let (done, said) = git_ssh::with(connecting.ssh_command(), || {
+    let (done, said) = git_ssh::with(connecting.ssh_command(), exchange.stop, || {
         let mut callbacks = connecting.callbacks();
-        callbacks.push_transfer_progress(|sent, all, _| {
-            progress(Progress {
-                what: url.clone(),
-                done_bytes: sent as u64,
-                total_bytes: all as u64,
-            });
-        });
+        sent(&mut callbacks, exchange.progress, exchange.stop);
         callbacks.push_update_reference(|_, status| {
             refused = status.map(str::to_owned);
             Ok(())
@@ -415,13 +361,14 @@ fn push(
         options.remote_callbacks(callbacks);
         let mut remote = repository.find_remote(&side.remote)?;
         let way = format!("refs/heads/{}:refs/heads/{}", side.branch, side.there);
-        remote.push(&[way], Some(&mut options))
+        stoppable(|| remote.push(&[way], Some(&mut options)))
     });
     let upstream = format!("{}/{}", side.remote, side.there);
     match done {
         Err(error) if error.code() == git2::ErrorCode::NotFastForward => {
             return Err(Error::Behind { upstream });
         }
+        Err(_) if exchange.stop.is_wanted() => return Err(Error::GitStopped),
         Err(error) => return Err(explain(&url, &error, &said)),
         Ok(()) => {}
     }

@@ -12,6 +12,8 @@ use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Trans
 use git2::{ErrorClass, ErrorCode};
 use percent_encoding::percent_decode_str;
 
+use crate::Stop;
+
 const SCHEMES: [&str; 3] = ["ssh", "ssh+git", "git+ssh"];
 /// Of what `ssh` says, so much is kept.
 const MAX_SAID: usize = 64 * 1024;
@@ -24,6 +26,7 @@ struct Call {
     /// From git's settings: `core.sshCommand`.
     command: Option<String>,
     said: Arc<Mutex<String>>,
+    stop: Stop,
 }
 
 thread_local! {
@@ -32,15 +35,17 @@ thread_local! {
 }
 
 /// An exchange whose ssh addresses are reached by the user's `ssh`: `command`, where git's settings name one. Answers what
-/// `ssh` said with the result.
+/// `ssh` said with the result; `stop` ends the `ssh` too.
 pub(crate) fn with<T>(
     command: Option<String>,
+    stop: &Stop,
     work: impl FnOnce() -> Result<T, git2::Error>,
 ) -> (Result<T, git2::Error>, String) {
     register();
     let call = Call {
         command,
         said: Arc::default(),
+        stop: stop.clone(),
     };
     let said = Arc::clone(&call.said);
     CALL.set(call);
@@ -199,7 +204,8 @@ fn quoted(path: &str) -> String {
 
 /// The conversation with git there.
 struct Stream {
-    child: Child,
+    child: Arc<Mutex<Child>>,
+    stop: Stop,
     to: Option<ChildStdin>,
     from: Option<ChildStdout>,
     silent: Receiver<()>,
@@ -216,8 +222,11 @@ impl Stream {
             // Nobody may wait for it any more.
             let _ = done.send(());
         });
+        let child = Arc::new(Mutex::new(child));
+        call.stop.ends(&child);
         Ok(Self {
             child,
+            stop: call.stop.clone(),
             to,
             from,
             silent,
@@ -250,6 +259,7 @@ impl Read for Stream {
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, IoError> {
         match &mut self.to {
+            _ if self.stop.is_wanted() => Err(std::io::ErrorKind::ConnectionAborted.into()),
             Some(to) => to.write(bytes),
             None => Err(std::io::ErrorKind::BrokenPipe.into()),
         }
@@ -265,7 +275,12 @@ impl Drop for Stream {
         // Without its pipes git there ends, and `ssh` with it.
         self.to = None;
         self.from = None;
-        let ended_well = self.child.wait().is_ok_and(|status| status.success());
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.stop.is_wanted() {
+            // Ended already: that is what is wanted.
+            let _ = child.kill();
+        }
+        let ended_well = child.wait().is_ok_and(|status| status.success());
         if !ended_well {
             // Its last words say why; without them there is less to show.
             let _ = self.silent.recv_timeout(LAST_WORDS);

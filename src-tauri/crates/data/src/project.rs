@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use git2::Repository;
 
-use crate::{Config, Error, Result, config, write_whole};
+use crate::{Config, Error, Result, Stop, config, write_whole};
 
 /// How far a long operation is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The file that is worked on.
     pub what: String,
+    /// Bytes; objects, where git moves them.
     pub done_bytes: u64,
     /// 0 when it is not known yet.
     pub total_bytes: u64,
@@ -75,15 +76,16 @@ impl Project {
     /// Clones `url` into the folder `into`, which must not exist or be empty.
     ///
     /// # Errors
-    /// When the folder is taken, the address cannot be reached or the credentials are refused.
-    pub fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress)) -> Result<Self> {
+    /// When the folder is taken, the address cannot be reached, the credentials are refused or somebody stops it: then nothing
+    /// is there.
+    pub fn clone(url: &str, into: &Path, progress: &dyn Fn(Progress), stop: &Stop) -> Result<Self> {
         if into
             .read_dir()
             .is_ok_and(|mut entries| entries.next().is_some())
         {
             return Err(Error::NotEmpty(into.to_owned()));
         }
-        crate::exchange::clone(url, into, progress)?;
+        crate::exchange_clone::clone(url, into, progress, stop)?;
         match Self::open(into) {
             Err(Error::NotDvc(_) | Error::NotRepository(_)) => Self::init(into),
             other => other,

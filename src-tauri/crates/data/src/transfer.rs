@@ -230,7 +230,7 @@ pub fn push(project: &Project, transfer: &Transfer<'_>) -> Result<Transferred> {
     let mut urls = BTreeSet::new();
     for group in groups(project, transfer)? {
         let items = objects(&cache, &group.outs)?;
-        let missing = not_there(&group.storage, items, &mut done)?;
+        let missing = not_there(&group.storage, &cache, items, &mut done)?;
         let missing = measured(&cache, missing)?;
         let total = missing.iter().map(|item| item.bytes).sum();
         let counter = Counter::new(transfer, "Pushed", missing.len() as u64, total);
@@ -279,15 +279,32 @@ fn objects(cache: &Cache, outs: &[(Out, PathBuf)]) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// Without those that lie on the remote already.
-fn not_there(storage: &Storage, items: Vec<Item>, done: &mut Transferred) -> Result<Vec<Item>> {
+/// Without those that lie on the remote already. A file of another size is what a server kept of an upload that was cut: it counts
+/// as not there.
+fn not_there(
+    storage: &Storage,
+    cache: &Cache,
+    items: Vec<Item>,
+    done: &mut Transferred,
+) -> Result<Vec<Item>> {
     let paths: Vec<String> = items.iter().map(Item::path).collect();
     let known = storage.known(&paths)?;
     let all = items.len();
-    let missing: Vec<Item> = items
-        .into_iter()
-        .filter(|item| !known.contains(&item.path()))
-        .collect();
+    let mut missing = Vec::new();
+    for item in items {
+        let is_there = match known.get(&item.path()) {
+            None => false,
+            Some(None) => true,
+            Some(Some(there)) => {
+                let object = cache.object(&item.id, item.legacy)?;
+                // What is not here cannot be told from what is there.
+                fs_err::metadata(object).map_or(true, |here| here.len() == *there)
+            }
+        };
+        if !is_there {
+            missing.push(item);
+        }
+    }
     done.skipped += (all - missing.len()) as u64;
     Ok(missing)
 }

@@ -10,6 +10,8 @@ use crate::folder::Folder;
 use crate::{Error, JobSpec, Result, detached, docker, process};
 
 const POLL: Duration = Duration::from_millis(40);
+/// The word for a container that ended with its engine.
+pub(crate) const ENGINE_AWAY: &str = "ENGINE_AWAY";
 /// A supervisor that was just spawned may need so long until it holds its lock.
 const START_GRACE_MILLIS: i64 = 30_000;
 
@@ -73,7 +75,7 @@ pub enum Outcome {
     NotFetched {
         why: String,
     },
-    /// The cluster ended it for reasons of its own, in its own word: `PREEMPTED`, `NODE_FAIL`.
+    /// The cluster, or the container's engine, ended it for reasons of its own, in a word: `PREEMPTED`, `NODE_FAIL`, `ENGINE_AWAY`.
     Evicted {
         state: String,
     },
@@ -103,6 +105,9 @@ impl fmt::Display for Outcome {
             ),
             Self::Evicted { state } if state == "FAILED" => f.write_str(
                 "the cluster says that it failed, and it left no word itself (FAILED): do all nodes see its folder?",
+            ),
+            Self::Evicted { state } if state == ENGINE_AWAY => f.write_str(
+                "its Docker engine went away while it ran, and did not bring it back (ENGINE_AWAY)",
             ),
             Self::Evicted { state } => write!(f, "the cluster could not go on with it ({state})"),
             Self::Lost => f.write_str("its supervisor ended without leaving a result"),

@@ -236,14 +236,27 @@ impl Registry {
         moved: Moved<'_>,
     ) -> Result<()> {
         let path = format!("v2/{repository}/blobs/{}", wanted.digest);
-        // Asked once without a body, so that the token is there for the download and its tries.
-        let make = |client: &Client| client.request(Method::HEAD, &path);
-        accepted(self.send(&pull_scope(repository), make).await?).await?;
         let request = || {
             self.authority
                 .apply(self.client.request(Method::GET, &path))
         };
-        self.client.fetch(request, part, moved).await?;
+        let mut had = None;
+        loop {
+            // Asked without a body, so that the token is there for the download and its tries.
+            let make = |client: &Client| client.request(Method::HEAD, &path);
+            accepted(self.send(&pull_scope(repository), make).await?).await?;
+            match self.client.fetch(request, part, moved).await {
+                Ok(()) => break,
+                // A token may run out on the way: as long as something arrives, there is another one.
+                Err(Error::Unauthorized { url }) => {
+                    let has = fs_err::metadata(part).map_or(0, |part| part.len());
+                    if had.replace(has).is_some_and(|before| before >= has) {
+                        return Err(Error::Unauthorized { url });
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let (found, _) = crate::digest::sha256(part)?;
         let found = format!("sha256:{found}");
         if found != wanted.digest {

@@ -3,7 +3,16 @@ import type { Commands, TransferRow } from "../../api/generated";
 import { ReportError } from "../index";
 import { answers } from "./world";
 
-type Moving = "data.push" | "data.pull" | "models.push" | "models.pull" | "deployments.push" | "remotes.sync";
+type Moving =
+  | "data.push"
+  | "data.pull"
+  | "models.push"
+  | "models.pull"
+  | "deployments.push"
+  | "remotes.sync"
+  | "projects.clone"
+  | "projects.pull"
+  | "projects.push";
 type Name = Moving | "transfers.list" | "transfers.stop";
 type Answer<N extends Name> = Commands[N]["answer"];
 type Answers = { [N in Name]: (input: Commands[N]["input"]) => Answer<N> | Promise<Answer<N>> };
@@ -13,6 +22,7 @@ type Journey = Pick<TransferRow, "direction" | "cargo" | "name" | "remote">;
 const STEP = 250;
 const FILES = 20;
 const BYTES = 61_400_000;
+const OBJECTS = 340;
 
 export function transferAnswers(tell: () => void): Answers {
   let rows: TransferRow[] = [];
@@ -31,16 +41,17 @@ export function transferAnswers(tell: () => void): Answers {
     tell();
     for (let file = 0; file <= files && !row.stopping; file += 1) {
       await new Promise((done) => setTimeout(done, STEP));
-      row.what = `Moved ${file} of ${files} files`;
-      row.done = (bytes * file) / files;
-      row.total = bytes;
+      const commits = journey.cargo === "commits";
+      row.total = commits ? OBJECTS : bytes;
+      row.done = Math.round((row.total * file) / files);
+      row.what = commits ? `Moved ${row.done} of ${OBJECTS} objects` : `Moved ${file} of ${files} files`;
     }
     rows = rows.filter((known) => known !== row);
     tell();
     if (!row.stopping) return all;
     throw new ReportError({
       code: "failed",
-      name: "remote.stopped",
+      name: journey.cargo === "commits" ? "git.stopped" : "remote.stopped",
       message: "the transfer was stopped",
       hint: "start it again: what has arrived is kept",
     });
@@ -72,6 +83,21 @@ export function transferAnswers(tell: () => void): Answers {
       move(
         { direction: "sync", cargo: "runs", name: null, remote: input.name },
         answers["remotes.sync"](input),
+      ),
+    "projects.clone": (input) =>
+      move(
+        { direction: "pull", cargo: "commits", name: input.path.split("/").pop() ?? "", remote: input.url },
+        answers["projects.clone"](input),
+      ),
+    "projects.pull": (input) =>
+      move(
+        { direction: "pull", cargo: "commits", name: null, remote: "origin" },
+        answers["projects.pull"](input),
+      ),
+    "projects.push": (input) =>
+      move(
+        { direction: "push", cargo: "commits", name: null, remote: "origin" },
+        answers["projects.push"](input),
       ),
     "transfers.list": () => rows,
     "transfers.stop": ({ id }) => {

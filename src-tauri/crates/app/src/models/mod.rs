@@ -302,7 +302,10 @@ pub(crate) struct Behind {
 }
 
 /// The name of a model here: one at a remote is pulled first.
-pub(crate) fn brought(
+///
+/// # Errors
+/// When it cannot be pulled.
+pub fn brought(
     app: &App,
     project: Option<&str>,
     text: &str,

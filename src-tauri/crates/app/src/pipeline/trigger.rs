@@ -31,6 +31,8 @@ pub struct Trigger {
     pub remote: String,
     /// `key=value`, or `file.yaml:key=value`: only for this run.
     pub set: Vec<String>,
+    /// One that was started before, to be watched: then none is started.
+    pub run: Option<String>,
 }
 
 /// A run on an engine, as it was last seen.
@@ -46,6 +48,8 @@ pub struct EngineRun {
 /// An engine that was reached, and the run that was started there.
 pub struct Started {
     connection: Reached,
+    /// The remote, as the user named it.
+    remote: String,
     pub run: EngineRun,
 }
 
@@ -86,16 +90,26 @@ pub fn trigger(app: &App, input: Trigger) -> Result<Started, Report> {
     let (connection, id, address) = match engine {
         Engine::Airflow => {
             let airflow = app.block_on(Airflow::sign_in(client))?.reported()?;
-            let started = app.block_on(airflow.trigger(&export.id, &parameters))?;
-            let id = started.map_err(|error| no_dag(error, &export))?;
+            let id = match input.run {
+                Some(id) => id,
+                None => {
+                    let started = app.block_on(airflow.trigger(&export.id, &parameters))?;
+                    started.map_err(|error| no_dag(error, &export))?
+                }
+            };
             let address = airflow.address(&export.id, &id);
             (Reached::Airflow(airflow), id, address)
         }
         Engine::Kubeflow => {
             let kubeflow = Kubeflow::new(client);
-            let specification = specification(&export)?;
-            let started = kubeflow.start(&export.id, &specification, &parameters);
-            let id = app.block_on(started)?.reported()?;
+            let id = match input.run {
+                Some(id) => id,
+                None => {
+                    let specification = specification(&export)?;
+                    let started = kubeflow.start(&export.id, &specification, &parameters);
+                    app.block_on(started)?.reported()?
+                }
+            };
             let address = kubeflow.address(&id);
             (Reached::Kubeflow(kubeflow), id, address)
         }
@@ -108,6 +122,7 @@ pub fn trigger(app: &App, input: Trigger) -> Result<Started, Report> {
     };
     Ok(Started {
         connection,
+        remote: input.remote,
         run: EngineRun {
             engine,
             pipeline: export.id,
@@ -183,6 +198,7 @@ fn parameters(export: &Export, set: &[String]) -> Result<Map<String, Json>, Repo
 pub fn watch(app: &App, started: Started, say: &dyn Fn(&Task)) -> Result<EngineRun, Report> {
     let Started {
         connection,
+        remote,
         mut run,
     } = started;
     let mut seen: BTreeMap<String, State> = BTreeMap::new();
@@ -207,10 +223,23 @@ pub fn watch(app: &App, started: Started, say: &dyn Fn(&Task)) -> Result<EngineR
                 }
             }
             Err(error) if !airflow::is_unknown(&error) && missed < MAX_MISSED => missed += 1,
-            Err(error) => return Err(error.report()),
+            Err(error) if airflow::is_unknown(&error) => return Err(error.report()),
+            Err(error) => return Err(lost_sight(&error, &run, &remote)),
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// The run goes on without us: how to see it again.
+fn lost_sight(error: &lapwing_remote::Error, run: &EngineRun, remote: &str) -> Report {
+    let engine = match run.engine {
+        Engine::Airflow => "airflow",
+        Engine::Kubeflow => "kubeflow",
+    };
+    let id = &run.run.id;
+    error.report().hint(format!(
+        "the run may go on there; see it again with `lapwing pipeline trigger --{engine} {remote} --run {id}`"
+    ))
 }
 
 /// What a failed run says for itself.

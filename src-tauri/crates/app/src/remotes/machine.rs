@@ -4,7 +4,7 @@ use lapwing_core::{Code, RemoteKind, Report};
 use lapwing_jobs::{Cluster, DockerHost, Host, SshHost};
 use lapwing_remote::Client;
 
-use super::Connection;
+use super::{Connection, options};
 use crate::App;
 use crate::error::Reported as _;
 use crate::wire::RemoteOrigin;
@@ -57,6 +57,10 @@ impl Connection {
 
     /// A setting that the user gave it.
     pub fn option(&self, key: &str) -> Option<String> {
+        debug_assert!(
+            options::known(self.kind).contains(&key),
+            "`{key}` can be set"
+        );
         self.options.get(key).cloned()
     }
 

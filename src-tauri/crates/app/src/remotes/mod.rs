@@ -3,6 +3,7 @@
 //! Credentials are kept apart from all of them, in [`lapwing_remote::Vault`]; nothing here puts one into an answer.
 
 mod machine;
+mod options;
 mod resolve;
 mod test;
 
@@ -114,13 +115,15 @@ pub fn add(app: &App, input: AddRemote) -> Result<RemoteAdded, Report> {
         }
         (kind, _) => {
             let address = resolve::normal(kind, &address)?;
+            let options = input.options.into_iter().collect();
+            options::check(kind, &options)?;
             table::put(
                 app.store(),
                 table::Remote {
                     name: input.name.clone(),
                     kind,
                     address,
-                    options: input.options.into_iter().collect(),
+                    options,
                     added: Timestamp::now(),
                 },
             )

@@ -58,6 +58,10 @@ impl Connection {
 
     /// Whether an option of it, which is on by itself, was turned off.
     pub fn says_no(&self, option: &str) -> bool {
+        debug_assert!(
+            super::options::known(self.kind).contains(&option),
+            "`{option}` can be set"
+        );
         let said = self.options.get(option);
         said.is_some_and(|value| matches!(value.as_str(), "no" | "false" | "off"))
     }

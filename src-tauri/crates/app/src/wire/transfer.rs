@@ -25,6 +25,8 @@ pub enum Cargo {
     Image,
     /// Runs, their artifacts and the versions that they made.
     Runs,
+    /// Commits of git; with a name the folder of a clone.
+    Commits,
 }
 
 /// Those of a project, and those that belong to none; without a project the latter.
@@ -45,9 +47,9 @@ pub struct TransferRow {
     pub remote: Option<String>,
     /// What it is at, in words: `Pushed 2 of 9 files`.
     pub what: String,
-    /// Bytes.
+    /// Bytes; of commits objects of git.
     pub done: Count,
-    /// Bytes; 0 until it is known.
+    /// As `done`; 0 until it is known.
     pub total: Count,
     /// It was asked to stop, and will soon.
     pub stopping: bool,

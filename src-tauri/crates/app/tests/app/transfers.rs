@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use lapwing_app::wire::dispatch;
@@ -83,6 +84,66 @@ fn a_stopped_push_is_gone_on_with_by_the_next() {
     assert!(sent > Some(1) && skipped > Some(0), "{done}");
     let all = FILES as u64 + 1; // With the folder's listing.
     assert_eq!(sent.zip(skipped).map(|(a, b)| a + b), Some(all), "{done}");
+}
+
+#[test]
+fn a_clone_on_its_way_is_told_and_stopped_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, project) = workspace(folder.path());
+    let from = Path::new(project["project"].as_str().unwrap());
+    for arguments in [
+        &["add", "-f", "many"][..],
+        &[
+            "-c",
+            "user.name=Ada",
+            "-c",
+            "user.email=ada@example.org",
+            "commit",
+            "-qm",
+            "All",
+        ],
+    ] {
+        let done = Command::new("git")
+            .args(arguments)
+            .current_dir(from)
+            .status();
+        assert!(done.unwrap().success(), "{arguments:?}");
+    }
+    let into = folder.path().join("clones/birds");
+    let url = format!("file://{}", from.display());
+    let clone = json!({ "url": url, "path": into });
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (keep, window) = (Arc::clone(&seen), app.clone());
+    app.show_progress(move |what, _, _| {
+        let mut seen = keep.lock().unwrap();
+        if seen.is_empty() && what.starts_with("Received 1") {
+            let row = ask(&window, "transfers.list", json!({ "project": null }))[0].take();
+            ask(&window, "transfers.stop", json!({ "id": row["id"] }));
+            seen.push(row);
+        }
+    });
+    let report = dispatch(&app, "projects.clone", clone.clone()).unwrap_err();
+    assert_eq!(report.name, "git.stopped", "{report:?}");
+    let row = seen.lock().unwrap()[0].clone();
+    assert_eq!(
+        [
+            &row["direction"],
+            &row["cargo"],
+            &row["name"],
+            &row["remote"]
+        ],
+        ["pull", "commits", "birds", url.as_str()],
+        "{row}"
+    );
+    assert!(row["total"].as_u64() > row["done"].as_u64(), "{row}");
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("clones"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let cloned = ask(&app, "projects.clone", clone);
+    assert_eq!(cloned["name"], "birds", "{cloned}");
+    assert!(into.join("many/7.txt").exists());
 }
 
 /// A model with a file of several parts, registered as version 1.

@@ -17,7 +17,7 @@ use lapwing_core::Timestamp;
 use super::{DockerHost, RemoteDockerSpec, block_on, connect, container, image, tracked, travel};
 use crate::folder::Folder;
 use crate::ssh::{self, Keeper, Memory};
-use crate::state::{JobState, Outcome, set_why};
+use crate::state::{ENGINE_AWAY, JobState, Outcome, set_why};
 use crate::{DockerSpec, Error, Image, JobSpec, Mount, Result, process};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -394,17 +394,23 @@ impl Job<'_> {
     /// Goes with the container until it has ended, through a restart of the engine too.
     async fn follow(&self) -> Result<Outcome> {
         let mut answered = Instant::now();
+        let mut was_away = false;
         loop {
             match self.attend().await {
+                Ok(Some(outcome)) if was_away => return Ok(with_its_engine(outcome)),
                 Ok(Some(outcome)) => return Ok(outcome),
                 Ok(None) => answered = Instant::now(),
-                // It runs on whether we see it or not.
-                Err(error) if self.place.away.is_some() => {
-                    set_why(self.folder, Some(error.to_string()))?;
-                    tokio::time::sleep(FAR_POLL).await;
+                Err(_) if self.place.away.is_none() && answered.elapsed() > ENGINE_LIMIT => {
+                    return Ok(engine_away());
                 }
-                Err(error) if answered.elapsed() > ENGINE_LIMIT => return Err(error),
-                Err(error) => tracing::debug!(%error, "the engine does not answer: trying again"),
+                // It runs on whether we see it or not.
+                Err(error) => {
+                    was_away = true;
+                    set_why(self.folder, Some(error.to_string()))?;
+                    if self.place.away.is_some() {
+                        tokio::time::sleep(FAR_POLL).await;
+                    }
+                }
             }
             tokio::time::sleep(POLL).await;
         }
@@ -476,6 +482,26 @@ impl Job<'_> {
                 code: i32::try_from(code).unwrap_or(-1),
             },
         }))
+    }
+}
+
+/// An engine that starts anew ends what ran under the one before, with a signal, or finds it gone. Of a command that ended so while
+/// its engine was away nobody can say that it failed by itself.
+fn with_its_engine(outcome: Outcome) -> Outcome {
+    const KILLED: i32 = 137;
+    const TERMINATED: i32 = 143;
+    const GONE: i32 = 255;
+    match outcome {
+        Outcome::Failed {
+            code: KILLED | TERMINATED | GONE,
+        } => engine_away(),
+        other => other,
+    }
+}
+
+fn engine_away() -> Outcome {
+    Outcome::Evicted {
+        state: ENGINE_AWAY.to_owned(),
     }
 }
 

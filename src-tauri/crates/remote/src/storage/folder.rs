@@ -1,12 +1,11 @@
 //! A folder, on this machine or mounted.
 
-use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::Watch;
+use super::{Known, Watch};
 use crate::{Error, Result};
 
 const PIECE: usize = 1024 * 1024;
@@ -37,11 +36,15 @@ impl Folder {
         }
     }
 
-    pub fn known(&self, paths: &[String]) -> Result<BTreeSet<String>> {
-        let mut known = BTreeSet::new();
+    pub fn known(&self, paths: &[String]) -> Result<Known> {
+        let mut known = Known::new();
         for path in paths {
-            if self.root.join(path).try_exists()? {
-                known.insert(path.clone());
+            match fs_err::metadata(self.root.join(path)) {
+                Ok(there) => {
+                    known.insert(path.clone(), Some(there.len()));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(known)

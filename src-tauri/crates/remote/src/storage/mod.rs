@@ -14,7 +14,7 @@ mod settings;
 mod sftp;
 mod web;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ use crate::{Error, Result};
 
 /// What DVC keeps in a remote begins so; asking for it shows whether one may ask.
 const PROBE: &str = "files/md5/00/lapwing-connection-test";
+
+/// Each of them has a thread of its own.
+const MAX_HANDS: usize = 256;
 
 /// How a transfer is watched from outside.
 #[derive(Clone, Copy)]
@@ -47,11 +50,16 @@ impl Watch<'_> {
     }
 }
 
+/// The files that lie somewhere, with the bytes that each has there; `None` where the storage does not say.
+pub type Known = BTreeMap<String, Option<u64>>;
+
 /// Somewhere to keep files under paths with forward slashes.
 #[derive(Clone)]
 pub struct Storage {
     place: Arc<Place>,
     threads: Arc<Threads>,
+    /// As the project's settings have it.
+    hands: Option<usize>,
 }
 
 enum Place {
@@ -127,17 +135,18 @@ impl Storage {
         Ok(Self {
             place: Arc::new(place),
             threads: Arc::new(Threads::start()?),
+            hands: hands(settings)?,
         })
     }
 
-    /// So many files at once make it fastest.
+    /// So many files go at once: as its `jobs` says, else as many as make it fastest.
     #[must_use]
     pub fn hands(&self) -> usize {
-        match &*self.place {
+        self.hands.unwrap_or(match &*self.place {
             Place::Folder(_) => 4,
             Place::Objects(_) => 48,
             Place::Web(_) | Place::Sftp(_) => 16,
-        }
+        })
     }
 
     /// Tries it, and answers in words what is there.
@@ -157,7 +166,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the storage cannot be asked.
-    pub fn known(&self, paths: &[String]) -> Result<BTreeSet<String>> {
+    pub fn known(&self, paths: &[String]) -> Result<Known> {
         match &*self.place {
             Place::Folder(folder) => folder.known(paths),
             Place::Objects(objects) => self.threads.wait(objects.known(paths)),
@@ -193,6 +202,17 @@ impl Storage {
             Place::Web(web) => self.threads.wait(web.fetch(path, part, watch)),
             Place::Sftp(sftp) => self.threads.wait(sftp.fetch(path, part, watch)),
         }
+    }
+}
+
+/// DVC's `jobs`.
+fn hands(settings: &Settings) -> Result<Option<usize>> {
+    let Some(text) = settings.get("jobs") else {
+        return Ok(None);
+    };
+    match text.trim().parse() {
+        Ok(jobs @ 1..=MAX_HANDS) => Ok(Some(jobs)),
+        Ok(_) | Err(_) => Err(settings.bad("jobs", "it is a number from 1 to 256")),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Buckets: listed a thousand names at a time, small files in one request, large ones in parts that survive a cut.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::connector::told;
 use super::memory::{Memory, Upload};
-use super::{PROBE, Watch, joined};
+use super::{Known, PROBE, Watch, joined};
 use crate::diagnose::deepest;
 use crate::{Error, Result};
 
@@ -96,7 +95,7 @@ impl Objects {
         }
     }
 
-    pub async fn known(&self, paths: &[String]) -> Result<BTreeSet<String>> {
+    pub async fn known(&self, paths: &[String]) -> Result<Known> {
         let mut wanted: Vec<&str> = paths.iter().map(String::as_str).collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -106,7 +105,7 @@ impl Objects {
             Reach::UpTo(last) => *path > last.as_str(),
             Reach::Everything => false,
         });
-        let asked: Vec<Option<String>> = futures_util::stream::iter(rest)
+        let asked: Vec<Option<(String, Option<u64>)>> = futures_util::stream::iter(rest)
             .map(|path| self.asked(path))
             .buffer_unordered(QUESTIONS)
             .try_collect()
@@ -117,8 +116,8 @@ impl Objects {
 
     /// Those of `wanted` (sorted) that a listing shows, and how far it went: a bucket with a hundred times more in it is asked
     /// name by name instead.
-    async fn listed(&self, wanted: &[&str]) -> Result<(BTreeSet<String>, Reach)> {
-        let mut known = BTreeSet::new();
+    async fn listed(&self, wanted: &[&str]) -> Result<(Known, Reach)> {
+        let mut known = Known::new();
         if wanted.len() < QUESTIONS_PER_PAGE {
             return Ok((known, Reach::Nothing));
         }
@@ -138,7 +137,7 @@ impl Objects {
                     continue;
                 };
                 if wanted.binary_search(&path).is_ok() {
-                    known.insert(path.to_owned());
+                    known.insert(path.to_owned(), Some(object.size));
                 }
                 reach = Reach::UpTo(path.to_owned());
             }
@@ -150,9 +149,9 @@ impl Objects {
         Ok((known, reach))
     }
 
-    async fn asked(&self, path: &str) -> Result<Option<String>> {
+    async fn asked(&self, path: &str) -> Result<Option<(String, Option<u64>)>> {
         match self.bucket.head(&self.key(path)).await {
-            Ok(_) => Ok(Some(path.to_owned())),
+            Ok(there) => Ok(Some((path.to_owned(), Some(there.size)))),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.told(path, &error)),
         }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Settings, Watch};
+use super::{Known, Settings, Watch};
 use crate::digest::hex;
 use crate::{Error, Result, client};
 
@@ -238,14 +238,14 @@ impl Sftp {
         }
     }
 
-    pub async fn known(&self, paths: &[String]) -> Result<BTreeSet<String>> {
+    pub async fn known(&self, paths: &[String]) -> Result<Known> {
         let mut by_folder: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for path in paths {
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
             by_folder.entry(folder).or_default().insert(name);
         }
         let session = self.session().await?;
-        let found: Vec<Vec<String>> = futures_util::stream::iter(by_folder)
+        let found: Vec<Known> = futures_util::stream::iter(by_folder)
             .map(|(folder, names)| self.known_in(session, folder, names))
             .buffer_unordered(QUESTIONS)
             .try_collect()
@@ -258,13 +258,15 @@ impl Sftp {
         session: &Session,
         folder: &str,
         names: BTreeSet<&str>,
-    ) -> Result<Vec<String>> {
-        let mut known = Vec::new();
+    ) -> Result<Known> {
+        let mut known = Known::new();
         if names.len() <= ASKED_IN_FOLDER {
             for name in names {
                 let path = super::joined(folder, name);
                 match session.fs().metadata(self.full(&path)).await {
-                    Ok(_) => known.push(path),
+                    Ok(there) => {
+                        known.insert(path, there.len());
+                    }
                     Err(failure) if is_missing(&failure) => {}
                     Err(failure) => return Err(self.told(&path, failure)),
                 }
@@ -281,7 +283,8 @@ impl Sftp {
             let entry = entry.map_err(|failure| self.told(folder, failure))?;
             let name = entry.filename().to_string_lossy();
             if names.contains(name.as_ref()) {
-                known.push(super::joined(folder, &name));
+                let bytes = entry.metadata().len();
+                known.insert(super::joined(folder, &name), bytes);
             }
         }
         Ok(known)

@@ -2,17 +2,16 @@
 //!
 //! Plain HTTP has no way to go on with an upload that was cut: such a file is sent from its beginning.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use reqwest::{Method, RequestBuilder, StatusCode, header, redirect};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
 
 use super::connector::trusting;
-use super::{PROBE, Settings, Watch};
+use super::{Known, PROBE, Settings, Watch};
 use crate::secret::{Credential, Secret};
 use crate::{Client, Error, Result, client};
 
@@ -67,28 +66,41 @@ impl Web {
         Ok("a web server".to_owned())
     }
 
-    /// Whether a file lies there. A server that knows no `HEAD` is asked for the first byte.
-    async fn there(&self, path: &str) -> Result<bool> {
+    /// How long the file is that lies there, if one does. A server that knows no `HEAD`, or whose `HEAD` has no length, is asked
+    /// for the first byte.
+    async fn there(&self, path: &str) -> Result<Option<Option<u64>>> {
         let head = self.ask(Method::HEAD, path).timeout(QUESTION_LIMIT);
         let answer = self.client.send(head).await?;
+        let empty = answer.status().is_success() && whole_length(&answer) == Some(0);
         let answer = match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                let first = self.ask(Method::GET, path).timeout(QUESTION_LIMIT);
-                let first = first.header(header::RANGE, "bytes=0-0");
-                self.client.send(first).await?
+                self.first_byte(path).await?
             }
+            _ if empty => self.first_byte(path).await?,
             _ => answer,
         };
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(Some(Some(0))); // An empty file has no first byte.
+        }
         match client::accepted(answer).await {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound { .. }) => Ok(false),
+            Ok(answer) => Ok(Some(whole_length(&answer))),
+            Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    pub async fn known(&self, paths: &[String]) -> Result<BTreeSet<String>> {
-        let asked: Vec<Option<String>> = futures_util::stream::iter(paths)
-            .map(async |path| Ok::<_, Error>(self.there(path).await?.then(|| path.clone())))
+    async fn first_byte(&self, path: &str) -> Result<Response> {
+        let first = self.ask(Method::GET, path).timeout(QUESTION_LIMIT);
+        let first = first.header(header::RANGE, "bytes=0-0");
+        self.client.send(first).await
+    }
+
+    pub async fn known(&self, paths: &[String]) -> Result<Known> {
+        let asked: Vec<Option<(String, Option<u64>)>> = futures_util::stream::iter(paths)
+            .map(async |path| {
+                let there = self.there(path).await?;
+                Ok::<_, Error>(there.map(|bytes| (path.clone(), bytes)))
+            })
             .buffer_unordered(QUESTIONS)
             .try_collect()
             .await?;
@@ -118,6 +130,19 @@ impl Web {
             .fetch(|| self.ask(Method::GET, path), part, &moved);
         watched(fetching, &count, watch).await
     }
+}
+
+/// How long the whole file is, where the answer says so.
+fn whole_length(answer: &Response) -> Option<u64> {
+    let said = |name: header::HeaderName| answer.headers().get(name)?.to_str().ok();
+    if said(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return None; // Of what travels, and not of the file.
+    }
+    let length = match answer.status() {
+        StatusCode::PARTIAL_CONTENT => said(header::CONTENT_RANGE)?.rsplit('/').next()?,
+        _ => said(header::CONTENT_LENGTH)?,
+    };
+    length.trim().parse().ok() // No number: not said.
 }
 
 /// Does `work`, tells what `count` grows by, and gives up when somebody wants the end.

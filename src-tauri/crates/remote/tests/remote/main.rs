@@ -9,5 +9,6 @@ mod client;
 mod credentials;
 mod engines;
 mod found;
+mod oci_token;
 mod ray;
 mod storage;

@@ -240,3 +240,16 @@ fn a_redirect_to_another_server_carries_no_credential_of_a_storage() {
         "{heard}"
     );
 }
+
+#[test]
+fn as_many_files_go_at_once_as_the_project_says() {
+    let hands = |jobs: &str| {
+        let settings = Settings::of("/no/such/folder").keys(keys([("jobs", jobs)]));
+        Storage::open(&settings).map(|storage| storage.hands())
+    };
+    assert_eq!(hands("3").unwrap(), 3);
+    for odd in ["0", "many", "-1", "100000"] {
+        let refused = hands(odd).unwrap_err().to_string();
+        assert!(refused.contains("from 1 to 256"), "{odd}: {refused}");
+    }
+}
