@@ -44,7 +44,7 @@ impl Bench {
         write(
             "dvc.yaml",
             &format!(
-                "stages:\n  clean:\n    cmd: echo cleaned >> '{marks}/clean' && cp raw.csv clean\n    deps: [raw.csv]\n    outs: [clean]\n  \
+                "stages:\n  clean:\n    cmd: echo cleaned >> '{marks}/clean' && while [ -e '{marks}/hold-clean' ]; do sleep 0.05; done && cp raw.csv clean\n    deps: [raw.csv]\n    outs: [clean]\n  \
                  train:\n    cmd: sh train.sh '{marks}'\n    deps: [clean, train.sh]\n    params: [train]\n    outs: [model]\n    \
                  metrics: [metrics.json: {{cache: false}}]\n"
             ),
@@ -286,6 +286,86 @@ fn a_sweep_whose_process_was_killed_goes_on_and_runs_nothing_twice() {
         ["1 x alone", "1 yy alone", "2 x alone", "2 yy alone"]
     );
     bench.is_tidy();
+}
+
+#[test]
+fn a_trial_that_was_killed_while_it_waited_for_its_turn_goes_on() {
+    let bench = Bench::new();
+    let hold = bench.place.path("marks").join("hold-clean");
+    std::fs::write(&hold, "").unwrap();
+    let run = bench.begin(&["--at-once", "3"]);
+    until("the common stage", || bench.marks("clean").len() == 1);
+    let begun = || {
+        let trials = column(&bench.show(&run)["sweep"], "run_id");
+        let ids = trials
+            .iter()
+            .filter_map(|id| id.as_str().map(str::to_owned));
+        ids.collect::<Vec<String>>()
+    };
+    until("three trials", || begun().len() == 3);
+    // The first one runs the stage that all need; the last one waits for it.
+    let waiting = begun().pop().unwrap();
+    let runner = format!("__run {waiting}");
+    let find = || {
+        Command::new("pgrep")
+            .args(["-f", &runner])
+            .output()
+            .unwrap()
+    };
+    until("its runner", || find().status.success());
+    let killed = Command::new("pkill")
+        .args(["-KILL", "-f", &runner])
+        .status();
+    assert!(killed.unwrap().success());
+    std::fs::remove_file(hold).unwrap();
+    until("the end", || bench.show(&run)["row"]["status"] != "RUNNING");
+    let shown = bench.show(&run);
+    let states = column(&shown["sweep"], "status");
+    assert_eq!(states, ["FINISHED"; 4], "{shown}");
+    assert_eq!(bench.marks("clean").len(), 1);
+    assert_eq!(bench.marks("train").len(), 4);
+}
+
+#[test]
+fn trials_have_the_data_that_they_alone_read_and_what_need_not_be_made_again() {
+    let bench = Bench::new();
+    let write = |name: &str, text: &str| std::fs::write(bench.folder.join(name), text).unwrap();
+    let marks = bench.place.path("marks").display().to_string();
+    write("a.csv", "1\n");
+    write("b.csv", "1\n2\n");
+    write("params.yaml", "name: a\n");
+    write(
+        "dvc.yaml",
+        &format!(
+            "stages:\n  fetch:\n    cmd: echo fetched >> '{marks}/fetch' && date +%N > fetched\n    outs: [fetched]\n  \
+             count:\n    cmd: 'echo ${{name}} >> ''{marks}/count'' && echo \"{{\\\"rows\\\": $(wc -l < ${{name}}.csv)}}\" > metrics.json'\n    \
+             deps: [fetched, '${{name}}.csv']\n    metrics: [metrics.json: {{cache: false}}]\n"
+        ),
+    );
+    for file in ["a.csv", "b.csv"] {
+        bench.place.text(&bench.folder, &["data", "add", file]);
+    }
+    bench.place.json(&bench.folder, &["run", "fetch"]);
+    let sweep = ["sweep", "-S", "name=a,b", "--max", "rows"];
+    let sweep = bench.place.json(&bench.folder, &sweep);
+    assert_eq!(sweep["best"], 2, "{sweep}");
+    assert_eq!(
+        bench.marks("fetch").len(),
+        1,
+        "made already, though no cache finds it again"
+    );
+    assert_eq!(bench.marks("count"), ["a", "b"]);
+    let text = std::fs::read_to_string(bench.folder.join("dvc.yaml")).unwrap();
+    write(
+        "dvc.yaml",
+        &text.replace("[fetched,", "[fetched, ../around.txt,"),
+    );
+    let output = bench.place.run(&bench.folder, &["sweep", "-S", "name=a,b"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("../around.txt, which lies outside of the project"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A copy of a project as it lies now, for commands that must neither disturb the project nor be disturbed by what is edited in it.
 //!
-//! Code is copied with its uncommitted changes; data that is clean in the cache comes from there, by a link where the disk gives
-//! one. The copy shares the cache, and is a git repository at the same commit with the same index, so that whatever asks git there
+//! Code is copied with its uncommitted changes; data that is clean in the cache comes from there, in the way that the project is
+//! configured for: blocks are shared where the disk can, and nothing that a script writes reaches the cache. The copy shares the cache, and is a git repository at the same commit with the same index, so that whatever asks git there
 //! gets the same answer. Nothing of it leads back: the project's own history and branches stay as they are.
 
 use std::path::{Path, PathBuf};
@@ -12,9 +12,6 @@ use crate::{
     Cache, Overwrite, Project, Result, State, Status, UploadFile, Why, checkout_out, config, git,
     status, upload_list, write_whole,
 };
-
-/// Links instead of copies, where the project's configuration does not say otherwise.
-const LINKS: &str = "reflink,hardlink,copy";
 
 /// Makes the copy in the folder `into`, which must not be there, with what a command needs that reads `inputs`. An input that is
 /// not there is left out.
@@ -106,10 +103,7 @@ fn configure(project: &Project, root: &Path) -> Result<()> {
     // Without one, ours is all that there is.
     let text = fs_err::read_to_string(own).unwrap_or_default();
     let cache = Cache::of(project).root().display().to_string();
-    let mut text = config::with_key(&text, "cache", "dir", &cache);
-    if project.config().get("cache", "type").is_none() {
-        text = config::with_key(&text, "cache", "type", &format!("\"{LINKS}\""));
-    }
+    let text = config::with_key(&text, "cache", "dir", &cache);
     write_whole(&there, text.as_bytes())
 }
 

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::digest;
 use crate::ssh::Agent;
 use crate::state::Outcome;
 use crate::{Error, Host, RemoteSpec, Result};
@@ -39,7 +40,7 @@ pub struct SlurmSpec {
     pub member: Option<Member>,
 }
 
-/// One task of an array. All members of an array name the same `size`, `at_once` and options; the first one that arrives makes it.
+/// One task of an array, which the first one that arrives makes. All members name the same `size` and `at_once`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Letters, digits, `-` and `_`.
@@ -77,6 +78,18 @@ impl SlurmSpec {
             options: Vec::new(),
             member: None,
         }
+    }
+
+    /// Name of the array that the job is a task of. Jobs that ask for other things are in another one.
+    ///
+    /// # Errors
+    /// When an option cannot be one.
+    pub fn array(&self, title: &str) -> Result<Option<String>> {
+        let Some(member) = &self.member else {
+            return Ok(None);
+        };
+        let options: String = digest(&[&self.options(title)?]).chars().take(8).collect();
+        Ok(Some(format!("{}-{options}", member.array)))
     }
 
     /// One option a line, as the script reads them.

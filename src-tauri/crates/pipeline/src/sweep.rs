@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lapwing_data::Project;
 
-use crate::{Assignment, Drafts, Error, Pipeline, Result, graph::Graph, stage::Stage};
+use crate::{Assignment, Drafts, Error, Pipeline, Result, graph::Graph, paths, stage::Stage};
 
 /// More trials than a person reads, and the tasks that one Slurm array takes by default.
 pub const MAX_TRIALS: usize = 1000;
@@ -61,7 +61,8 @@ impl Space {
             .collect::<Result<Vec<_>>>()?;
         let mut names = BTreeSet::new();
         for (axis, text) in axes.iter().zip(texts) {
-            if !names.insert(&axis.name) {
+            let change = Assignment::parse(&format!("{}=0", axis.name))?;
+            if !names.insert((change.file, change.key)) {
                 return Err(bad(text, "names a parameter for the second time"));
             }
         }
@@ -289,23 +290,37 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-/// The addresses of the stages that are not the same in all trials: those that read a swept parameter or are written with it,
-/// and all that read from them.
+/// The pipeline with some values of each parameter, one at a time: a thousand values of one change a stage as the first few do.
 ///
 /// # Errors
 /// When a parameter is not there, or the pipeline is not valid with one of the values.
-pub fn felt_by(project: &Project, pipeline: &Pipeline, points: &[Point]) -> Result<Vec<String>> {
+pub fn variants(project: &Project, points: &[Point]) -> Result<Vec<(Assignment, Pipeline)>> {
+    let changes = some_of_each(points)?.into_iter();
+    changes
+        .map(|change| {
+            let drafts = Drafts::of(project.root(), std::slice::from_ref(&change))?;
+            Ok((change, Pipeline::drafted(project, &drafts)?))
+        })
+        .collect()
+}
+
+/// The addresses of the stages that are not the same in all trials: those that read a swept parameter or are written with it,
+/// those that only some values make, and all that read from them.
+#[must_use]
+pub fn felt_by(pipeline: &Pipeline, variants: &[(Assignment, Pipeline)]) -> Vec<String> {
     let mut felt = BTreeSet::new();
-    for change in some_of_each(points)? {
-        let drafts = Drafts::of(project.root(), std::slice::from_ref(&change))?;
-        let drafted = Pipeline::drafted(project, &drafts)?;
+    let mut new = BTreeSet::new();
+    for (change, variant) in variants {
         for (index, stage) in pipeline.stages().iter().enumerate() {
             // A stage of a list that one of the values makes shorter is felt too.
-            let is_same = drafted.stage(&stage.address).ok() == Some(stage);
-            if !is_same || reads(stage, &change) {
+            let is_same = variant.stage(&stage.address).ok() == Some(stage);
+            if !is_same || reads(stage, change) {
                 felt.insert(index);
             }
         }
+        let known = |stage: &&Stage| pipeline.stage(&stage.address).is_err();
+        let addresses = variant.stages().iter().filter(known);
+        new.extend(addresses.map(|stage| stage.address.clone()));
     }
     let first: Vec<usize> = felt.into_iter().collect();
     let readers = |index: usize| {
@@ -313,14 +328,14 @@ pub fn felt_by(project: &Project, pipeline: &Pipeline, points: &[Point]) -> Resu
         readers.into_iter().flatten().copied().collect()
     };
     let stages = pipeline.stages();
-    Ok(Graph::reach(&first, readers)
+    Graph::reach(&first, readers)
         .into_iter()
         .filter_map(|index| stages.get(index))
         .map(|stage| stage.address.clone())
-        .collect())
+        .chain(new)
+        .collect()
 }
 
-/// Changes of every parameter: a thousand values of one are written into a stage as the first few are.
 fn some_of_each(points: &[Point]) -> Result<Vec<Assignment>> {
     let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut changes = Vec::new();
@@ -335,7 +350,10 @@ fn some_of_each(points: &[Point]) -> Result<Vec<Assignment>> {
 }
 
 fn reads(stage: &Stage, change: &Assignment) -> bool {
-    let whole = stage.deps.iter().any(|dep| dep.path == change.file);
+    let whole = stage
+        .deps
+        .iter()
+        .any(|dep| paths::is_within(&change.file, &dep.path));
     let below = |key: &str, other: &str| {
         key.strip_prefix(other)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -26,6 +26,8 @@ pub(super) struct Trial {
     pub at_once: u32,
     /// The project that its folder is a copy of.
     pub home: String,
+    /// The copy of it as it was when the sweep began.
+    pub base: String,
     /// Stages that are not the same in all trials.
     pub felt: Vec<String>,
 }

@@ -69,7 +69,10 @@ pub(super) fn again(app: &App, run: &PipelineRun, asked: Intent) -> Result<Again
     if stop_mark(app, run_id).exists() && !newest.is_some_and(goes_on) {
         return Ok(Again::Never);
     }
-    if !newest.is_some_and(|job| goes_on(job) || job.status == JobStatus::Succeeded) {
+    let request: Option<Request> = start::decode(&run.request).ok(); // Of another version: no trial that we know.
+    // A trial that waited for its turn: nothing of it was begun, so that nothing can run twice.
+    let waited = newest.is_none() && request.as_ref().is_some_and(|run| run.trial.is_some());
+    if !waited && !newest.is_some_and(|job| goes_on(job) || job.status == JobStatus::Succeeded) {
         return Ok(Again::Never);
     }
     if asked == Intent::ToLook
@@ -89,7 +92,7 @@ pub(super) fn again(app: &App, run: &PipelineRun, asked: Intent) -> Result<Again
         return Ok(Again::Later);
     }
     if asked == Intent::ToRun
-        && let Ok(request) = start::decode(&run.request)
+        && let Some(request) = request
     {
         keep_sources(app, &request, run_id);
     }

@@ -140,9 +140,11 @@ fn prepare<'a>(app: &'a App, run_id: &RunId, request: &str) -> Result<Run<'a>, R
                 requirements: config.environment.requirements.clone(),
                 python: config.environment.python.clone(),
             };
-            Place::Process(
-                environment::for_project(home.root(), &wanted, &|text| say(text)).reported()?,
-            )
+            let root = match &trial {
+                Some(trial) => trial::environment(trial, &project, &wanted)?,
+                None => project.root().to_owned(),
+            };
+            Place::Process(environment::for_project(&root, &wanted, &|text| say(text)).reported()?)
         }
         Target::Docker => {
             app.block_on(docker::ping())?.reported()?;

@@ -12,7 +12,7 @@ use lapwing_store::pipeline_runs::{self, PipelineRun};
 use lapwing_tracking::{NewRun, RunStatus};
 
 use super::elsewhere::{self, Elsewhere};
-use super::request::{Request, Trial};
+use super::request::Request;
 use super::resume::{self, Again, Intent};
 use super::sweep;
 use crate::config::Config;
@@ -145,7 +145,7 @@ pub(super) fn begin(app: &App, mut request: Request) -> Result<StartedRun, Repor
     if request.trial.is_none() {
         greet(app, &project, input)?;
     }
-    let stages = stale(&settled(app, &project, input)?);
+    let stages = stale(&settled(app, &project, &request)?);
     if stages.is_empty() && request.trial.is_none() {
         return Ok(StartedRun {
             run_id: None,
@@ -195,11 +195,15 @@ pub(super) fn greet(app: &App, project: &Project, input: &StartRun) -> Result<()
 }
 
 /// What will run. Parameters are changed when every machine is known to have what it is asked for.
-fn settled(app: &App, project: &Project, input: &StartRun) -> Result<Plan, Report> {
+fn settled(app: &App, project: &Project, request: &Request) -> Result<Plan, Report> {
+    let input = &request.input;
     let assigned = assignments(input)?;
     let drafts = Drafts::of(project.root(), &assigned).reported()?;
     let (pipeline, planned) = plan(project, input, drafts)?;
-    check_machines(app, project, input, &pipeline, &planned)?;
+    // Once for all trials of a sweep.
+    if request.trial.is_none() {
+        check_machines(app, project, input, &pipeline, &planned)?;
+    }
     if assigned.is_empty() {
         return Ok(planned);
     }
@@ -284,26 +288,28 @@ fn create_run(
     request: &Request,
     stages: &[String],
 ) -> Result<RunId, Report> {
-    let (name, mut tags) = match &request.trial {
-        None => (None, origin(project, &request.input)?),
-        Some(trial) => (
-            Some(format!("trial {}", trial.number)),
-            inherited(app, trial)?,
-        ),
+    let stages = ("lapwing.stages".to_owned(), stages.join(", "));
+    let Some(trial) = &request.trial else {
+        let mut tags = origin(project, &request.input)?;
+        tags.push(stages);
+        return new_run(app, experiment(project)?, None, tags);
     };
-    tags.push(("lapwing.stages".to_owned(), stages.join(", ")));
-    new_run(app, &request.home_project()?, name, tags)
-}
-
-/// What a trial's sweep comes from, whatever was committed meanwhile.
-fn inherited(app: &App, trial: &Trial) -> Result<Vec<(String, String)>, Report> {
+    // What its sweep comes from, whatever was committed or renamed meanwhile.
     let sweep = app.tracking().run(&trial.sweep).reported()?;
     let parent = ("mlflow.parentRunId".to_owned(), trial.sweep.to_string());
-    let tags = sweep.tags.into_iter();
-    Ok(tags
+    let own = sweep.tags.into_iter();
+    let tags = own
         .filter(|(key, _)| ORIGIN.contains(&key.as_str()))
-        .chain([parent])
-        .collect())
+        .chain([parent, stages])
+        .collect();
+    let name = format!("trial {}", trial.number);
+    new_run(app, sweep.experiment, Some(name), tags)
+}
+
+/// Where the runs of a project are kept.
+pub(super) fn experiment(project: &Project) -> Result<String, Report> {
+    let config = Config::read(project.root())?;
+    Ok(projects::name_of(project.root(), &config))
 }
 
 /// Project, commit and machine of what was asked for.
@@ -326,16 +332,15 @@ pub(super) fn origin(project: &Project, input: &StartRun) -> Result<Vec<(String,
     Ok(tags)
 }
 
-/// A tracked run that begins now, in the experiment of its project.
+/// A tracked run that begins now.
 pub(super) fn new_run(
     app: &App,
-    project: &Project,
+    experiment: String,
     name: Option<String>,
     tags: Vec<(String, String)>,
 ) -> Result<RunId, Report> {
-    let config = Config::read(project.root())?;
     let new = NewRun {
-        experiment: projects::name_of(project.root(), &config),
+        experiment,
         name,
         user: user(),
         tags,
@@ -344,7 +349,6 @@ pub(super) fn new_run(
     app.tracking().create_run(new).reported()
 }
 
-/// Who works here.
 pub(crate) fn user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()

@@ -1,17 +1,22 @@
 //! What a run does differently as a trial of a sweep.
 
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lapwing_core::Report;
+use lapwing_data::Project;
+use lapwing_jobs::environment::ProjectEnvironment;
 use lapwing_jobs::slurm::Member;
 use lapwing_pipeline::Stage;
 use lapwing_store::lock::{self, Lock};
 
 use super::request::Trial;
-use crate::App;
 use crate::error::Reported as _;
+use crate::{App, projects};
 
 const POLL: Duration = Duration::from_millis(200);
+const MOST_LETTERS: usize = 40;
 
 /// Whose turn it is to run a stage that all trials need.
 pub(super) enum Turn {
@@ -43,6 +48,28 @@ pub(super) fn turn(
     }
 }
 
+/// Where a trial's Python environment is made: where people know the project, for as long as what it is made of is what it was when
+/// the sweep began; else in the sweep's own copy, once for all of its trials.
+pub(super) fn environment(
+    trial: &Trial,
+    copy: &Project,
+    wanted: &ProjectEnvironment,
+) -> Result<PathBuf, Report> {
+    let home = projects::project(&trial.home)?;
+    let named = wanted.requirements.as_deref();
+    let mut files = ["requirements.txt", "pyproject.toml", "uv.lock"]
+        .into_iter()
+        .chain(named);
+    // Not there is as good a content as any.
+    let content = |root: &Path, name: &str| std::fs::read(root.join(name)).ok();
+    let is_same = files.all(|name| content(home.root(), name) == content(copy.root(), name));
+    Ok(if is_same {
+        home.root().to_owned()
+    } else {
+        PathBuf::from(&trial.base)
+    })
+}
+
 /// Its place in the array that a stage of all trials is in a Slurm cluster's queue.
 pub(super) fn member(trial: &Trial, stage: &Stage) -> Option<Member> {
     let sweep: String = trial.sweep.to_string().chars().take(12).collect();
@@ -54,9 +81,12 @@ pub(super) fn member(trial: &Trial, stage: &Stage) -> Option<Member> {
     })
 }
 
-/// Letters, digits and lines: part of a file's name anywhere.
+/// Letters, digits and lines: part of a file's name anywhere, and another one for each address.
 fn plain(address: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let letters = address.chars();
-    letters.map(|c| if is_plain(c) { c } else { '_' }).collect()
+    let letters = address.chars().take(MOST_LETTERS);
+    let letters: String = letters.map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let mut hasher = std::hash::DefaultHasher::new();
+    address.hash(&mut hasher);
+    format!("{letters}-{:08x}", hasher.finish() as u32)
 }

@@ -328,6 +328,7 @@ gather() {
 #!/bin/sh
 tries=0
 until read -r id limit <"$array/\$SLURM_ARRAY_TASK_ID" || [ "\$tries" -ge 60 ]; do tries=\$((tries + 1)); sleep 1; done
+[ -n "\$id" ] || exit 70
 exec sh "$base/$agent" "$base" wrap "\$id" "\$limit"
 END
   jobs=$(bounded squeue -h -u "$(id -un)" -o '%F %k') || exit 76

@@ -315,13 +315,14 @@ impl Job<'_> {
             None => self.agent.tell("start", &[id, &limit], None, b"")?,
             Some(slurm) => {
                 let options = slurm.options(&self.spec.title)?;
-                match &slurm.member {
+                let array = slurm.array(&self.spec.title)?;
+                match slurm.member.as_ref().zip(array) {
                     None => self
                         .agent
                         .tell("submit", &[id, &limit], None, options.as_bytes())?,
-                    Some(member) => {
+                    Some((member, array)) => {
                         let index = member.index.to_string();
-                        let arguments = [id, &limit, &member.array, &index];
+                        let arguments = [id, &limit, &array, &index];
                         let text = format!("1-{}%{}\n{options}", member.size, member.at_once);
                         self.agent
                             .tell("member", &arguments, None, text.as_bytes())?

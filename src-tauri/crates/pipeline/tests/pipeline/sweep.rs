@@ -1,6 +1,6 @@
 //! What a sweep tries, and which stages it is felt by.
 
-use lapwing_pipeline::sweep::{Space, felt_by};
+use lapwing_pipeline::sweep::{Space, felt_by, variants};
 
 use crate::sandbox::Sandbox;
 
@@ -148,7 +148,10 @@ fn the_stages_that_feel_a_parameter_are_those_that_read_it_and_those_behind_them
     ]);
     let felt = |texts: &[&str]| {
         let points = space(texts).grid().unwrap();
-        felt_by(&sandbox.project(), &sandbox.pipeline(), &points).unwrap()
+        felt_by(
+            &sandbox.pipeline(),
+            &variants(&sandbox.project(), &points).unwrap(),
+        )
     };
     assert_eq!(felt(&["train.lr=1,2"]), ["train", "score"]);
     assert_eq!(felt(&["clean.drop=1,2"]), ["clean", "train", "score"]);

@@ -22,6 +22,9 @@ use crate::{App, jobs, projects};
 
 /// Between two tries to reach a machine that no trial could begin on.
 const AWAY: Duration = Duration::from_secs(10);
+/// Between two tries of what failed.
+const AGAIN: Duration = Duration::from_secs(3);
+const MAX_TRIES: u32 = 20;
 
 /// How a trial stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +42,10 @@ struct Sweep<'a> {
     trials: Vec<State>,
     /// Machines that did not answer are asked again then.
     away_until: Option<Instant>,
+    /// What every other trial would fail of too.
+    fatal: Option<Report>,
+    /// Tries that failed one after the other: a full disk, say.
+    tries: u32,
 }
 
 /// Carries a sweep out: the body of `lapwing __sweep`. What goes wrong with it is recorded on it.
@@ -64,9 +71,9 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
     let done = Sweep::open(app, &row).and_then(|mut sweep| {
         let ended = sweep.run();
         // Whatever came of it, nothing of it goes on.
-        sweep.stop_all()?;
-        sweep.tidy();
+        sweep.stop_all();
         sweep.tell_best()?;
+        sweep.tidy();
         ended
     });
     match done {
@@ -105,14 +112,39 @@ impl<'a> Sweep<'a> {
                 *state = State::Runs(trial.run_id);
             }
         }
-        Ok(Self {
+        let mut sweep = Self {
             app,
             id: row.run_id.clone(),
             home: projects::project(&row.project)?,
             asked,
             trials,
             away_until: None,
-        })
+            fatal: None,
+            tries: 0,
+        };
+        sweep.adopt()?;
+        Ok(sweep)
+    }
+
+    /// Trials that a process before this one began and could not tell of.
+    fn adopt(&mut self) -> Result<(), Report> {
+        let below = self.home.below_repository().reported()?;
+        for index in 0..self.trials.len() {
+            let place = self.place(index).join(&below);
+            if self.trials.get(index) != Some(&State::Waits) || !place.is_dir() {
+                continue;
+            }
+            let path = Project::open(&place)
+                .reported()?
+                .root()
+                .display()
+                .to_string();
+            let known = pipeline_runs::of_project(self.app.store(), &path, 1).reported()?;
+            if let Some(row) = known.into_iter().next() {
+                self.begun(index, row.run_id)?;
+            }
+        }
+        Ok(())
     }
 
     fn run(&mut self) -> Result<RunStatus, Report> {
@@ -120,17 +152,14 @@ impl<'a> Sweep<'a> {
             if stop_mark(self.app, &self.id).exists() {
                 return Ok(RunStatus::Killed);
             }
-            self.look()?;
-            let running = self.count(|state| matches!(state, State::Runs(_)));
-            let next = self.trials.iter().position(|state| *state == State::Waits);
-            match next {
-                Some(index) if running < self.asked.at_once as usize => {
-                    self.begin(index)?;
-                    // Each is told of while it begins, and the mark is looked at in between.
-                    continue;
-                }
-                None if running == 0 => break,
-                Some(_) | None => std::thread::sleep(POLL),
+            let went_on = self.go_on();
+            if let Some(report) = self.fatal.take() {
+                return Err(report);
+            }
+            match went_on {
+                Ok(true) => self.tries = 0,
+                Ok(false) => break,
+                Err(report) => self.try_again(report)?,
             }
         }
         let finished = |state: &State| matches!(state, State::Ended(_, RunStatus::Finished));
@@ -142,6 +171,31 @@ impl<'a> Sweep<'a> {
             ));
         }
         Ok(RunStatus::Finished)
+    }
+
+    /// Looks at what runs, and begins what may. False when there is nothing left.
+    fn go_on(&mut self) -> Result<bool, Report> {
+        self.look()?;
+        let running = self.count(|state| matches!(state, State::Runs(_)));
+        let next = self.trials.iter().position(|state| *state == State::Waits);
+        match next {
+            // The mark is looked at before the next one.
+            Some(index) if running < self.asked.at_once as usize => self.begin(index)?,
+            None if running == 0 => return Ok(false),
+            Some(_) | None => std::thread::sleep(POLL),
+        }
+        Ok(true)
+    }
+
+    /// What cannot be read or written now may be a moment later; trials that run go on meanwhile.
+    fn try_again(&mut self, report: Report) -> Result<(), Report> {
+        self.tries += 1;
+        if self.tries >= MAX_TRIES {
+            return Err(report);
+        }
+        say(&format!("{}; trying again", report.message));
+        std::thread::sleep(AGAIN);
+        Ok(())
     }
 
     fn count(&self, is: impl Fn(&State) -> bool) -> usize {
@@ -177,30 +231,30 @@ impl<'a> Sweep<'a> {
         // What it made is in the cache, and what it printed in its run.
         self.remove(&self.place(index));
         if status == RunStatus::Failed {
-            return self.look_at_failure(&run_id);
+            self.look_at_failure(&run_id)?;
         }
         Ok(())
     }
 
     /// What every other trial would fail of ends the sweep: the environment, or a stage that no swept parameter reaches.
-    fn look_at_failure(&self, run_id: &RunId) -> Result<(), Report> {
+    fn look_at_failure(&mut self, run_id: &RunId) -> Result<(), Report> {
         let jobs = jobs::list(self.app, self.jobs_of(run_id))?;
         if jobs.is_empty() {
             let row = pipeline_runs::get(self.app.store(), run_id).reported()?;
             let why = row.and_then(|row| row.failure);
             let why = why.unwrap_or_else(|| "a trial failed before its first stage".to_owned());
-            return Err(Report::new(Code::Failed, "sweep.failed", why));
+            self.fatal = Some(Report::new(Code::Failed, "sweep.failed", why));
+            return Ok(());
         }
         let failed = jobs.into_iter().find(|job| job.status == JobStatus::Failed);
         let stage = failed.and_then(|job| job.stage);
-        match stage.filter(|stage| !self.asked.felt.contains(stage)) {
-            Some(stage) => Err(Report::new(
-                Code::Failed,
-                "sweep.stage_failed",
-                format!("stage `{stage}` failed, and every trial needs it"),
-            )),
-            None => Ok(()),
-        }
+        self.fatal = stage
+            .filter(|stage| !self.asked.felt.contains(stage))
+            .map(|stage| {
+                let why = format!("stage `{stage}` failed, and every trial needs it");
+                Report::new(Code::Failed, "sweep.stage_failed", why)
+            });
+        Ok(())
     }
 
     fn jobs_of(&self, run_id: &RunId) -> ListJobs {
@@ -210,8 +264,12 @@ impl<'a> Sweep<'a> {
         }
     }
 
+    fn folder(&self) -> PathBuf {
+        folder(&self.home, self.id.as_str())
+    }
+
     fn place(&self, index: usize) -> PathBuf {
-        folder(&self.home, &self.id).join((index + 1).to_string())
+        self.folder().join((index + 1).to_string())
     }
 
     /// Begins a trial, unless a machine that it needs is away.
@@ -230,7 +288,7 @@ impl<'a> Sweep<'a> {
             None => {
                 let request = Request {
                     input: self.asked.run(path),
-                    trial: Some(self.trial(number)),
+                    trial: Some(self.trial(number)?),
                 };
                 begin(self.app, request)?.run_id
             }
@@ -242,6 +300,11 @@ impl<'a> Sweep<'a> {
                 format!("trial {number} did not begin"),
             ));
         };
+        self.begun(index, run_id)
+    }
+
+    fn begun(&mut self, index: usize, run_id: RunId) -> Result<(), Report> {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let trial = sweeps::Trial {
             number,
             run_id: run_id.clone(),
@@ -254,22 +317,25 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    fn trial(&self, number: u32) -> Trial {
-        Trial {
+    fn trial(&self, number: u32) -> Result<Trial, Report> {
+        let base = self.folder().join(BASE);
+        let below = self.home.below_repository().reported()?;
+        Ok(Trial {
             sweep: self.id.clone(),
             number,
             of: u32::try_from(self.asked.points.len()).unwrap_or(u32::MAX),
             at_once: self.asked.at_once,
             home: self.home.root().display().to_string(),
+            base: base.join(below).display().to_string(),
             felt: self.asked.felt.clone(),
-        }
+        })
     }
 
     /// The trial's folder: the project as it was, with the trial's parameters.
     fn copy(&self, index: usize) -> Result<Project, Report> {
         let place = self.place(index);
-        let base = folder(&self.home, &self.id).join(BASE);
-        let below = self.below(&base)?;
+        let base = self.folder().join(BASE);
+        let below = self.home.below_repository().reported()?;
         if place.exists() {
             return Project::open(&place.join(&below)).reported();
         }
@@ -284,16 +350,6 @@ impl<'a> Sweep<'a> {
         fs_err::rename(&unfinished, &place)
             .map_err(|error| Report::new(Code::Failed, "sweep.folder", error.to_string()))?;
         Project::open(&place.join(below)).reported()
-    }
-
-    /// Where the project lies in its repository, and so in a copy.
-    fn below(&self, base: &std::path::Path) -> Result<PathBuf, Report> {
-        let inner = self.home.below_repository().reported()?;
-        debug_assert!(
-            base.join(&inner).is_dir(),
-            "a copy has the shape of its repository"
-        );
-        Ok(inner)
     }
 
     /// Whether every machine answers. One that does not is asked again a while later: a laptop that was just opened has no network yet.
@@ -318,23 +374,29 @@ impl<'a> Sweep<'a> {
         Ok(true)
     }
 
-    fn stop_all(&mut self) -> Result<(), Report> {
+    /// Ends every trial that goes on. One on a machine that is away is waited for: it ends when that is reached again.
+    fn stop_all(&mut self) {
         let running = self.trials.iter().filter_map(|state| match state {
             State::Runs(run_id) => Some(run_id.clone()),
             State::Waits | State::Ended(..) => None,
         });
         let running: Vec<RunId> = running.collect();
         if running.is_empty() {
-            return Ok(());
+            return;
         }
         // One by one, each that ends would let another one begin.
         self.disband_or_say();
+        while let Err(report) = self.stop_these(&running) {
+            say(&report.message);
+            std::thread::sleep(AWAY);
+        }
+    }
+
+    fn stop_these(&self, running: &[RunId]) -> Result<(), Report> {
         let app = self.app;
         std::thread::scope(|scope| {
-            let stops: Vec<_> = running
-                .into_iter()
-                .map(|run_id| scope.spawn(move || stop(app, RunRef { run_id })))
-                .collect();
+            let stop_one = |run_id: RunId| scope.spawn(move || stop(app, RunRef { run_id }));
+            let stops: Vec<_> = running.iter().cloned().map(stop_one).collect();
             stops.into_iter().try_for_each(|stop| match stop.join() {
                 Ok(stopped) => stopped.map(|_| ()),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -345,7 +407,7 @@ impl<'a> Sweep<'a> {
     /// Folders, and tasks of arrays that no trial came for. What cannot be removed stays, and does no harm.
     fn tidy(&self) {
         self.disband_or_say();
-        self.remove(&folder(&self.home, &self.id));
+        self.remove(&self.folder());
     }
 
     fn disband_or_say(&self) {
@@ -361,9 +423,9 @@ impl<'a> Sweep<'a> {
             for job in jobs::list(self.app, self.jobs_of(&trial.run_id))? {
                 let spec = lapwing_jobs::spec(self.app.workspace(), &job.id).reported()?;
                 if let Target::Slurm(slurm) = spec.target
-                    && let Some(member) = slurm.member
+                    && let Some(array) = slurm.array(&spec.title).reported()?
                 {
-                    arrays.insert(member.array, slurm.remote.host);
+                    arrays.insert(array, slurm.remote.host);
                 }
             }
         }

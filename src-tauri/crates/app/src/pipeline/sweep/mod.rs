@@ -11,19 +11,21 @@ pub use carry::carry_out;
 pub use view::{follow, get};
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use lapwing_core::{Code, Report, RunId, Timestamp};
 use lapwing_data::Project;
-use lapwing_pipeline::sweep::{Point, Space, felt_by};
+use lapwing_pipeline::sweep::{Point, Space, felt_by, variants};
 use lapwing_pipeline::{Action, Assignment, Drafts, Pipeline, Stage};
 use lapwing_store::{lock, sweeps};
 use lapwing_tracking::RunStatus;
 use serde::{Deserialize, Serialize};
 
 use super::elsewhere;
-use super::start::{check_machines, encode, greet, new_run, origin, plan as plan_run, spawn_own};
+use super::start::{
+    check_machines, encode, experiment, greet, new_run, origin, plan as plan_run, spawn_own,
+};
 use crate::error::Reported as _;
 use crate::wire::{PlannedSweep, StartRun, StartSweep, StartedSweep, Target};
 use crate::{App, projects};
@@ -36,6 +38,8 @@ const MAX_STARTS: usize = 50;
 /// A process that was just started may need so long until it holds its lock.
 const START_GRACE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(300);
+/// So long somebody waits for a sweep's end.
+const STOPPING: Duration = Duration::from_secs(120);
 
 /// What is kept of a sweep.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,17 +99,19 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
     };
     let asked = asked(app, &project, input)?;
     check(app, &project, &asked)?;
-    let run = asked.run(asked.input.project.clone());
-    let mut tags = origin(&project, &run)?;
-    tags.push(("lapwing.sweep".to_owned(), asked.points.len().to_string()));
-    let name = format!("sweep of {} trials", asked.points.len());
-    let run_id = new_run(app, &project, Some(name), tags)?;
-    let begun = remember(app, &project, &run_id, &asked);
-    if let Err(report) = begun {
-        // It never began: nobody looks for it.
-        app.tracking().set_deleted(&run_id, true).reported()?;
-        return Err(report);
-    }
+    // Whoever is cut here has begun nothing.
+    let staged = folder(&project, "new").with_extension(RunId::random().as_str());
+    let begun = lapwing_data::snapshot(&project, &asked.inputs, &staged.join(BASE))
+        .reported()
+        .and_then(|_| remember(app, &project, &asked, &staged));
+    let run_id = match begun {
+        Ok(run_id) => run_id,
+        Err(report) => {
+            // Nobody looks for it; what cannot be removed does no harm.
+            let _ = std::fs::remove_dir_all(&staged);
+            return Err(report);
+        }
+    };
     spawn(app, &run_id)?;
     Ok(StartedSweep {
         run_id,
@@ -113,8 +119,27 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
     })
 }
 
-/// What is tried, and the project as it lies now.
-fn remember(app: &App, project: &Project, run_id: &RunId, asked: &Asked) -> Result<(), Report> {
+/// The sweep's own run, and what is tried in it. From here on it goes on by itself.
+fn remember(app: &App, project: &Project, asked: &Asked, staged: &Path) -> Result<RunId, Report> {
+    let mut tags = origin(project, &asked.run(asked.input.project.clone()))?;
+    tags.push(("lapwing.sweep".to_owned(), asked.points.len().to_string()));
+    let name = format!("sweep of {} trials", asked.points.len());
+    let run_id = new_run(app, experiment(project)?, Some(name), tags)?;
+    let kept = keep(app, project, asked, staged, &run_id);
+    if kept.is_err() {
+        // It never began: nobody looks for it.
+        app.tracking().set_deleted(&run_id, true).reported()?;
+    }
+    kept.map(|()| run_id)
+}
+
+fn keep(
+    app: &App,
+    project: &Project,
+    asked: &Asked,
+    staged: &Path,
+    run_id: &RunId,
+) -> Result<(), Report> {
     let params = asked.input.values.iter().filter_map(|text| {
         let (key, values) = text.split_once('=')?;
         Some((key.trim().to_owned(), values.trim().to_owned()))
@@ -122,10 +147,8 @@ fn remember(app: &App, project: &Project, run_id: &RunId, asked: &Asked) -> Resu
     app.tracking()
         .log(run_id, Vec::new(), params.collect(), Vec::new())
         .reported()?;
-    let folder = folder(project, run_id);
-    fs_err::create_dir_all(&folder)
+    fs_err::rename(staged, folder(project, run_id.as_str()))
         .map_err(|error| Report::new(Code::Failed, "sweep.folder", error.to_string()))?;
-    lapwing_data::snapshot(project, &asked.inputs, &folder.join(BASE)).reported()?;
     let row = sweeps::Sweep {
         run_id: run_id.clone(),
         project: asked.input.project.clone(),
@@ -141,9 +164,9 @@ fn remember(app: &App, project: &Project, run_id: &RunId, asked: &Asked) -> Resu
 const BASE: &str = "base";
 
 /// DVC ignores it, and it is on the disk of the cache.
-fn folder(project: &Project, run_id: &RunId) -> PathBuf {
+fn folder(project: &Project, name: &str) -> PathBuf {
     let sweeps = project.root().join(".dvc/tmp/lapwing/sweeps");
-    sweeps.join(run_id.as_str())
+    sweeps.join(name)
 }
 
 fn asked(app: &App, project: &Project, input: StartSweep) -> Result<Asked, Report> {
@@ -162,27 +185,54 @@ fn asked(app: &App, project: &Project, input: StartSweep) -> Result<Asked, Repor
         ..StartRun::default()
     };
     let (pipeline, plan) = plan_run(project, &run, drafts(project, points.first())?)?;
-    let in_plan = |address: &String| plan.steps.iter().any(|step| step.stage == *address);
-    let mut felt = felt_by(project, &pipeline, &points).reported()?;
-    felt.retain(in_plan);
+    let variants = variants(project, &points).reported()?;
+    // A stage that only some of the values make is in every plan of them.
+    let in_plan = |address: &str| {
+        let is_known = pipeline.stage(address).is_ok();
+        !is_known || plan.steps.iter().any(|step| step.stage == address)
+    };
+    let mut felt = felt_by(&pipeline, &variants);
+    felt.retain(|address| in_plan(address));
     if felt.is_empty() {
         return Err(unfelt(&space));
     }
-    let stages: Vec<&Stage> = plan
-        .steps
+    let others = variants.iter().map(|(_, variant)| variant);
+    let pipelines: Vec<&Pipeline> = [&pipeline].into_iter().chain(others).collect();
+    let stages: Vec<&Stage> = pipelines
         .iter()
-        .map(|step| pipeline.stage(&step.stage))
-        .collect::<Result<_, _>>()
-        .reported()?;
+        .flat_map(|pipeline| pipeline.stages())
+        .filter(|stage| in_plan(&stage.address))
+        .collect();
+    stages.iter().try_for_each(|stage| stays_inside(stage))?;
     let machines = machines(&input, &stages);
+    let is_fresh = |address: &str| {
+        let step = plan.steps.iter().find(|step| step.stage == address);
+        step.is_some_and(|step| step.action == Action::Skip) && !felt.iter().any(|f| f == address)
+    };
     Ok(Asked {
         at_once: at_once(&input, points.len(), is_queued(app, project, &machines)?)?,
-        inputs: inputs(project, &pipeline, &stages),
+        inputs: inputs(project, &stages, &is_fresh),
         points,
         felt,
         machines,
         input,
     })
+}
+
+/// A copy has what lies in the project, and nothing around it.
+fn stays_inside(stage: &Stage) -> Result<(), Report> {
+    let Some(outside) = stage.deps.iter().find(|dep| dep.path.starts_with("..")) else {
+        return Ok(());
+    };
+    Err(Report::new(
+        Code::Invalid,
+        "sweep.outside",
+        format!(
+            "stage `{}` reads {}, which lies outside of the project: a sweep runs in copies of the project alone",
+            stage.address, outside.path
+        ),
+    )
+    .hint("move it into the project, or name it by its absolute path"))
 }
 
 fn drafts(project: &Project, point: Option<&Point>) -> Result<Drafts, Report> {
@@ -238,14 +288,22 @@ fn machines(input: &StartSweep, stages: &[&Stage]) -> Vec<String> {
     wanted.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What no stage makes is copied with the code. What one makes comes from the cache, or is made, but for what is never made.
-fn inputs(project: &Project, pipeline: &Pipeline, stages: &[&Stage]) -> Vec<String> {
-    let made = pipeline.stages().iter().filter(|stage| !stage.frozen);
-    let made: BTreeSet<&str> = made
-        .flat_map(|stage| stage.outs.iter().map(|out| out.path.as_str()))
-        .collect();
+/// What no stage makes is copied with the code, and what a stage made that need not run again. What the others make comes from the
+/// cache, or is made.
+fn inputs(project: &Project, stages: &[&Stage], is_fresh: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let outs = |is: &dyn Fn(&&&Stage) -> bool| -> BTreeSet<String> {
+        let chosen = stages.iter().filter(is);
+        chosen
+            .flat_map(|stage| stage.outs.iter().map(|out| out.path.clone()))
+            .collect()
+    };
+    let made = outs(&|stage| !stage.frozen && !is_fresh(&stage.address));
+    let kept = outs(&|stage| is_fresh(&stage.address));
     let mut inputs = elsewhere::inputs(project, stages);
-    inputs.retain(|path| !made.contains(path.as_str()));
+    inputs.extend(kept);
+    inputs.retain(|path| !made.contains(path));
+    inputs.sort();
+    inputs.dedup();
     inputs
 }
 
@@ -319,10 +377,19 @@ pub(super) fn stop(app: &App, run_id: &RunId) -> Result<bool, Report> {
         return Ok(true);
     }
     crate::file::write_whole(&stop_mark(app, run_id), b"")?;
+    let asked = Instant::now();
     while sweeps::get(app.store(), run_id)
         .reported()?
         .is_some_and(|sweep| sweep.ended.is_none())
     {
+        if asked.elapsed() > STOPPING {
+            return Err(Report::new(
+                Code::Conflict,
+                "sweep.stopping",
+                "the sweep is told to end, and a machine that a trial runs on does not answer",
+            )
+            .hint("it ends when the machine is reached again"));
+        }
         reconcile(app, Some(&sweep.project))?;
         std::thread::sleep(POLL);
     }
