@@ -121,6 +121,45 @@ fn lines(folder: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_edited_while_it_is_read_is_not_recorded_as_what_was_read() {
+    let place = Place::new();
+    let folder = place.path("edited");
+    std::fs::create_dir_all(&folder).unwrap();
+    let marks = ["began", "hold"].map(|name| place.path(name));
+    std::fs::write(&marks[1], "").unwrap();
+    let [began, hold] = marks.each_ref().map(|mark| mark.display().to_string());
+    std::fs::write(folder.join("in.txt"), "old\n").unwrap();
+    let stage = format!(
+        "stages:\n  copy:\n    cmd: cp in.txt kept && touch '{began}' && while [ -e '{hold}' ]; do sleep 0.05; done && mv kept out.txt\n    \
+         deps: [in.txt]\n    outs: [out.txt]\n"
+    );
+    std::fs::write(folder.join("dvc.yaml"), stage).unwrap();
+    place.text(&folder, &["init"]);
+    let run = place
+        .command(&folder, &["run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::until("its beginning", || marks[0].exists());
+    std::fs::write(folder.join("in.txt"), "new\n").unwrap();
+    std::fs::remove_file(&marks[1]).unwrap();
+    let said = told(&run.wait_with_output().unwrap());
+    assert!(said.contains("was changed while it ran"), "{said}");
+    let status = place.run(&folder, &["status"]);
+    assert_eq!(
+        status.status.code(),
+        Some(1),
+        "the new one was never read: {}",
+        told(&status)
+    );
+    place.json(&folder, &["run"]);
+    let out = std::fs::read_to_string(folder.join("out.txt")).unwrap();
+    assert_eq!(out, "new\n", "and no cache says that it was");
+}
+
 #[test]
 fn many_hands_in_one_workspace_lose_nothing_and_run_nothing_twice() {
     let place = Place::new();

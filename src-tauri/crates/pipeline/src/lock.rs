@@ -42,6 +42,12 @@ pub struct StageLock {
 }
 
 impl StageLock {
+    /// A digest of what was read: two of the same one make the same outputs, where commands are repeatable.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        crate::run_cache::fingerprint(self)
+    }
+
     #[must_use]
     pub fn dep(&self, written: &str) -> Option<&LockEntry> {
         self.deps.iter().find(|entry| entry.path == written)

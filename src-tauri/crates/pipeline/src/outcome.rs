@@ -69,11 +69,33 @@ fn check_inputs(files: &Files<'_>, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Records a finished run: hashes inputs and outputs, saves outputs into the cache, keeps them out of git, writes `dvc.lock` and the
-/// run-cache. `progress` hears each path before it is read.
+/// What a stage would read now: its command, dependencies and parameters, and the paths of its outputs.
+pub fn reading(project: &Project, stage: &Stage) -> Result<StageLock> {
+    inputs(
+        &Files::new(project),
+        stage,
+        &Expectations::new(),
+        &mut |_| {},
+    )
+}
+
+/// Records a finished run that read what lies here now, as [`commit_read`] does.
 pub fn commit(
     project: &Project,
     stage: &Stage,
+    progress: &mut dyn FnMut(&str),
+) -> Result<StageLock> {
+    let read = inputs(&Files::new(project), stage, &Expectations::new(), progress)?;
+    commit_read(project, stage, read, progress)
+}
+
+/// Records a finished run: hashes outputs, saves them into the cache, keeps them out of git, writes `dvc.lock` and the run-cache.
+/// `read` is what the run began with: what was edited while it ran is not what made the outputs. `progress` hears each path before
+/// it is hashed.
+pub fn commit_read(
+    project: &Project,
+    stage: &Stage,
+    read: StageLock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<StageLock> {
     let files = Files::new(project);
@@ -85,7 +107,7 @@ pub fn commit(
             });
         }
     }
-    let mut record = inputs(&files, stage, &Expectations::new(), progress)?;
+    let mut record = read;
     let kept = run_cache::is_kept(stage);
     let cached = || stage.outs.iter().filter(|out| out.cache);
     cached().try_for_each(|out| check_inside(stage, out))?;
@@ -109,11 +131,9 @@ pub fn commit(
     Ok(record)
 }
 
-/// A digest of what a stage would read now: its command, dependencies and parameters.
+/// A digest of what a stage would read now.
 pub fn fingerprint(project: &Project, stage: &Stage) -> Result<String> {
-    let files = Files::new(project);
-    let now = inputs(&files, stage, &Expectations::new(), &mut |_| {})?;
-    Ok(run_cache::fingerprint(&now))
+    Ok(run_cache::fingerprint(&reading(project, stage)?))
 }
 
 fn check_inside(stage: &Stage, out: &StageOut) -> Result<()> {

@@ -9,7 +9,7 @@ use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_data::Project;
 use lapwing_jobs::environment::{self, Environment, ProjectEnvironment};
 use lapwing_jobs::{Command, DockerSpec, Image, JobSpec, Mount, Outcome, docker};
-use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage, Step};
+use lapwing_pipeline::{Action, Pipeline, PlanOptions, Scope, Stage, StageLock, Step};
 use lapwing_store::lock::{self, Lock};
 use lapwing_store::pipeline_runs;
 use lapwing_tracking::{Guard, RunStatus, router};
@@ -281,7 +281,13 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
             continue;
         }
         let is_stopped = || start::stop_mark(run.app, &run.id).exists();
-        let _turn = match trial::turn(run.app, run.trial.as_ref(), stage, &is_stopped)? {
+        let _turn = match trial::turn(
+            run.app,
+            run.trial.as_ref(),
+            &run.project,
+            stage,
+            &is_stopped,
+        )? {
             Turn::Ours(lock) => lock,
             Turn::Stopped => return Ok(RunStatus::Killed),
         };
@@ -314,12 +320,13 @@ fn stages(run: &mut Run<'_>) -> Result<RunStatus, Report> {
 }
 
 /// Starts one stage as a job.
-fn begin(run: &mut Run<'_>, stage: &Stage) -> Result<JobId, Report> {
+fn begin(run: &mut Run<'_>, stage: &Stage) -> Result<(JobId, StageLock), Report> {
     let target = target(run, stage)?;
     lapwing_pipeline::prepare(&run.project, stage).reported()?;
     let tracking = tracking(run, stage)?;
+    let read = lapwing_pipeline::reading(&run.project, stage).reported()?;
     let spec = JobSpec {
-        inputs: Some(lapwing_pipeline::fingerprint(&run.project, stage).reported()?),
+        inputs: Some(read.fingerprint()),
         ..spec(run, stage, target, tracking)
     };
     let owner = Owner {
@@ -329,13 +336,17 @@ fn begin(run: &mut Run<'_>, stage: &Stage) -> Result<JobId, Report> {
         on: named(run, stage),
     };
     jobs::start(run.app, &spec, owner)?;
-    Ok(spec.id)
+    Ok((spec.id, read))
 }
 
 /// Runs one stage as a job, or goes on with the job that a runner before this one began. `None` when it succeeded.
 fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Report> {
-    let job = match resume::job(run.app, &run.id, &run.project, stage)? {
-        Some(job) => job,
+    let (job, read) = match resume::job(run.app, &run.id, &run.project, stage)? {
+        // It read what lies here now.
+        Some(job) => {
+            let read = lapwing_pipeline::reading(&run.project, stage).reported()?;
+            (job, read)
+        }
         None => begin(run, stage)?,
     };
     let ended = run
@@ -347,7 +358,15 @@ fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Repo
     ray::tracked(run.app, &run.id, &job)?;
     match ended.outcome {
         Outcome::Succeeded => {
-            lapwing_pipeline::commit(&run.project, stage, &mut |_| {}).reported()?;
+            let began_with = read.fingerprint();
+            lapwing_pipeline::commit_read(&run.project, stage, read, &mut |_| {}).reported()?;
+            // Gone by now is changed too.
+            if lapwing_pipeline::fingerprint(&run.project, stage).ok() != Some(began_with) {
+                say(&format!(
+                    "{}: what it reads was changed while it ran; recorded is what it began with",
+                    stage.address
+                ));
+            }
             Ok(None)
         }
         Outcome::Cancelled => Ok(Some(RunStatus::Killed)),

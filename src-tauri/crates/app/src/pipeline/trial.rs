@@ -20,23 +20,28 @@ const MOST_LETTERS: usize = 40;
 
 /// Whose turn it is to run a stage that all trials need.
 pub(super) enum Turn {
-    /// Ours, for as long as it is held; nobody waits for a stage that each trial runs itself.
+    /// Ours, for as long as it is held. A run that is no trial waits for nobody.
     Ours(Option<Lock>),
     /// The run was stopped while it waited.
     Stopped,
 }
 
-/// Of several trials one runs what all of them need. The others wait, and find it in the cache.
+/// Of several trials one runs what others need as well. They wait, and find it in the cache.
 pub(super) fn turn(
     app: &App,
     trial: Option<&Trial>,
+    project: &Project,
     stage: &Stage,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Turn, Report> {
-    let Some(trial) = trial.filter(|trial| !trial.feels(&stage.address)) else {
+    if trial.is_none() {
+        return Ok(Turn::Ours(None));
+    }
+    // What it reads may be missing: then it says so when it begins.
+    let Ok(read) = lapwing_pipeline::fingerprint(project, stage) else {
         return Ok(Turn::Ours(None));
     };
-    let name = format!("sweep-{}-{}", trial.sweep, plain(&stage.address));
+    let name = format!("trial-{read}");
     loop {
         if is_stopped() {
             return Ok(Turn::Stopped);
