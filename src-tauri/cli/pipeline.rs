@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use lapwing_app::pipeline::{self, EngineState, EngineTask, Progress};
 use lapwing_app::wire::{
-    Engine, ExportPipeline, InProject, JobStatus, RunStatus, StageState, StartRun, Stays,
-    UploadsOf, Why,
+    Engine, ExportPipeline, InProject, JobStatus, RunDetail, RunStatus, StageState, StartRun,
+    Stays, UploadsOf, Why,
 };
 use lapwing_core::{Code, Report, RunId};
 
@@ -96,31 +96,34 @@ pub fn follow(context: &Context, run_id: &RunId) -> Done {
             run_id: run_id.clone(),
         },
     )?;
-    context.out.answer(&detail, |detail| {
-        let metrics: Vec<String> = detail
-            .row
-            .metrics
-            .iter()
-            .take(6)
-            .map(|(key, value)| format!("{key} {}", print::number(Some(*value))))
-            .collect();
-        print::line(&format!(
-            "{} {}  {}",
-            super::runs::status_word(detail.row.status),
-            run_id,
-            metrics.join("  ")
-        ));
-    })?;
-    match ended {
-        RunStatus::Finished => Ok(ExitCode::SUCCESS),
-        RunStatus::Killed => Err(
-            Report::new(Code::Failed, "run.stopped", "the run was stopped")
-                .hint("`lapwing run` goes on with the stages that are left"),
-        ),
-        RunStatus::Running | RunStatus::Scheduled | RunStatus::Failed => {
-            Err(pipeline::failure(&context.app, run_id))
+    let report = match ended {
+        RunStatus::Finished => {
+            context.out.answer(&detail, say_end)?;
+            return Ok(ExitCode::SUCCESS);
         }
-    }
+        RunStatus::Killed => Report::new(Code::Failed, "run.stopped", "the run was stopped")
+            .hint("`lapwing run` goes on with the stages that are left"),
+        RunStatus::Running | RunStatus::Scheduled | RunStatus::Failed => {
+            pipeline::failure(&context.app, run_id)
+        }
+    };
+    context.out.failed(&detail, report, say_end)
+}
+
+fn say_end(detail: &RunDetail) {
+    let metrics: Vec<String> = detail
+        .row
+        .metrics
+        .iter()
+        .take(6)
+        .map(|(key, value)| format!("{key} {}", print::number(Some(*value))))
+        .collect();
+    print::line(&format!(
+        "{} {}  {}",
+        super::runs::status_word(detail.row.status),
+        detail.row.run_id,
+        metrics.join("  ")
+    ));
 }
 
 /// The text goes to standard output or to a file; what to know about it is talk.

@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use lapwing_app::wire::Exported;
@@ -16,6 +17,14 @@ pub enum Output {
     Json,
 }
 
+/// An answer with what went wrong beside it.
+#[derive(Serialize)]
+struct Failed<'a, T> {
+    #[serde(flatten)]
+    answer: &'a T,
+    error: &'a Report,
+}
+
 impl Output {
     /// Prints `answer` as one JSON document, or what `words` makes of it.
     pub fn answer<T: Serialize>(self, answer: &T, words: impl FnOnce(&T)) -> Result<(), Report> {
@@ -26,6 +35,28 @@ impl Output {
                 Ok(())
             }
         }
+    }
+
+    /// Prints what there is of work that failed, and why: still one JSON document.
+    ///
+    /// # Errors
+    /// The report, for whoever prints words.
+    pub fn failed<T: Serialize>(
+        self,
+        answer: &T,
+        report: Report,
+        words: impl FnOnce(&T),
+    ) -> Result<ExitCode, Report> {
+        if self == Self::Words {
+            words(answer);
+            return Err(report);
+        }
+        self.json(&Failed {
+            answer,
+            error: &report,
+        })?;
+        say(&paint("error:", AnsiColor::Red), &report);
+        Ok(ExitCode::from(report.exit_code()))
     }
 
     pub fn json<T: Serialize>(self, answer: &T) -> Result<(), Report> {

@@ -49,13 +49,13 @@ pub fn run(context: &Context, arguments: Sweep) -> Done {
         print::dim(&summary(&started.planned))
     ));
     pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the sweep…"))?;
-    let view = pipeline::follow_sweep(&context.app, &run_id, &say_trial)?;
-    context.out.answer(&view, |view| {
-        if let Some(view) = view {
-            show(view);
-        }
-    })?;
-    view.map_or(Ok(ExitCode::SUCCESS), |view| ended(&view))
+    let Some(view) = pipeline::follow_sweep(&context.app, &run_id, &say_trial)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    match failure(&view) {
+        None => context.out.answer(&view, show).map(|()| ExitCode::SUCCESS),
+        Some(report) => context.out.failed(&view, report, show),
+    }
 }
 
 fn summary(planned: &PlannedSweep) -> String {
@@ -189,29 +189,28 @@ fn sorted(view: &SweepView) -> Vec<&TrialRow> {
     trials
 }
 
-fn ended(view: &SweepView) -> Done {
+/// Why a sweep is not what was asked for.
+fn failure(view: &SweepView) -> Option<Report> {
     let not = |trial: &&TrialRow| trial.status != Some(RunStatus::Finished);
     let left = view.trials.iter().filter(not).count();
-    let again =
-        "the same `lapwing sweep` again runs what is missing: what was made comes from the cache";
-    match view.status {
-        RunStatus::Killed => Err(
-            Report::new(Code::Failed, "sweep.stopped", "the sweep was stopped").hint(again),
-        ),
-        RunStatus::Failed => Err(Report::new(
-            Code::Failed,
-            "sweep.failed",
-            view.failure.clone().unwrap_or_else(|| "the sweep failed".to_owned()),
-        )
-        .hint("`lapwing runs show RUN` names the jobs of a trial, `lapwing jobs logs JOB` what one printed")),
-        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled if left == 0 => {
-            Ok(ExitCode::SUCCESS)
+    let failed = |name, message: String| Some(Report::new(Code::Failed, name, message));
+    let report = match view.status {
+        RunStatus::Killed => failed("sweep.stopped", "the sweep was stopped".to_owned()),
+        RunStatus::Failed => {
+            let why = view.failure.clone();
+            let why = why.unwrap_or_else(|| "the sweep failed".to_owned());
+            let hint = "`lapwing runs show RUN` names the jobs of a trial, `lapwing jobs logs JOB` what one printed";
+            return failed("sweep.failed", why).map(|report| report.hint(hint));
         }
-        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled => Err(Report::new(
-            Code::Failed,
+        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled if left == 0 => None,
+        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled => failed(
             "sweep.trials_failed",
             format!("{left} of {} trials did not finish", view.trials.len()),
+        ),
+    };
+    report.map(|report| {
+        report.hint(
+            "the same `lapwing sweep` again runs what is missing: what was made comes from the cache",
         )
-        .hint(again)),
-    }
+    })
 }
