@@ -139,13 +139,18 @@ fn read(path: &Path, assignment: &Assignment) -> Result<String> {
 /// The file's text after the change, and the value before it.
 fn edited(text: &str, assignment: &Assignment) -> Result<(String, Option<Value>)> {
     let edit = Edit { text, assignment };
-    match Format::of(&assignment.file) {
+    let (text, old) = match Format::of(&assignment.file) {
         Format::Yaml => edit.yaml(flow),
         // JSON is YAML to the parser that knows where each value stands.
         Format::Json => edit.yaml(python::json_dumps),
         Format::Toml => edit.toml(),
         Format::Python => Err(edit.cannot("Python files are read but not changed")),
+    }?;
+    let is_map = |value: &Value| matches!(value, Value::Map(_));
+    if old.as_ref().is_some_and(is_map) && !is_map(&assignment.value) {
+        return Err(edit.cannot("it holds other parameters: name one of them"));
     }
+    Ok((text, old))
 }
 
 struct Edit<'a> {

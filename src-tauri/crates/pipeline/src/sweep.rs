@@ -173,6 +173,12 @@ fn axis(text: &str) -> Result<Axis> {
         name: name.trim().to_owned(),
         values: match function(values) {
             Some((word, numbers)) => called(text, word, &numbers)?,
+            None if is_unknown(values) => {
+                return Err(bad(
+                    text,
+                    "is no way to say values: there are range, choice, uniform and log_uniform, and a text stands in quotes",
+                ));
+            }
             None => Values::Listed(listed(text, values)?),
         },
     };
@@ -190,6 +196,17 @@ fn function(text: &str) -> Option<(&str, Vec<&str>)> {
     let (word, rest) = text.strip_suffix(')')?.split_once('(')?;
     let known = ["range", "choice", "uniform", "log_uniform"];
     known.contains(&word).then(|| (word, parts(rest)))
+}
+
+/// One word with brackets behind it: a function that was mistyped, rather than a value.
+fn is_unknown(values: &str) -> bool {
+    let word = values
+        .strip_suffix(')')
+        .and_then(|text| text.split_once('('));
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    parts(values).len() == 1 && word.is_some_and(|(word, _)| is_word(word))
 }
 
 fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {

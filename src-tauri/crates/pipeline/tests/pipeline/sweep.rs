@@ -126,6 +126,10 @@ fn what_cannot_be_swept_is_said() {
         said(&["lr=1,2", "lr=3"]),
         "`lr=3` names a parameter for the second time"
     );
+    assert!(
+        said(&["lr=log_unifrom(1, 2)"])
+            .starts_with("`lr=log_unifrom(1, 2)` is no way to say values")
+    );
     assert_eq!(said(&["=1,2"]), "`=1` is not a parameter change");
 }
 
