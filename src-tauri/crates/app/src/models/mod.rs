@@ -13,7 +13,7 @@ mod sync;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lapwing_core::{Code, Report};
+use lapwing_core::{Code, Report, RunId};
 use lapwing_serving::ModelFolder;
 use lapwing_serving::pickle::{Verdict, scan_all};
 use lapwing_tracking::{ModelVersion, RegisteredModel};
@@ -245,8 +245,41 @@ pub fn register(app: &App, input: RegisterModel) -> Result<VersionRow, Report> {
     let version = app
         .tracking()
         .register(&input.name, &input.source, input.alias.as_deref())
-        .reported()?;
+        .reported()
+        .map_err(|report| made_elsewhere(app, &input.source, report))?;
     version_row(app, version, &BTreeMap::new())
+}
+
+/// A run whose outputs came from the cache has no model of its own: the run that made them has.
+fn made_elsewhere(app: &App, source: &str, report: Report) -> Report {
+    let Ok(id) = source.trim_start_matches("runs:/").parse::<RunId>() else {
+        return report;
+    };
+    let logged = |run: &RunId| {
+        let models = app.tracking().logged_models(run);
+        models.is_ok_and(|models| !models.is_empty())
+    };
+    // What cannot be read names nobody: the report is told as it is.
+    let Ok(run) = app.tracking().run(&id) else {
+        return report;
+    };
+    let made = run.inputs.iter().filter(|input| {
+        let context = crate::runs::context(input, "mlflow.data.context");
+        context.as_deref() == Some("output")
+    });
+    let maker = made
+        .flat_map(|output| {
+            app.tracking()
+                .runs_with_input(&output.digest)
+                .unwrap_or_default()
+        })
+        .find(|other| *other != id && logged(other));
+    match maker {
+        Some(maker) => report.hint(format!(
+            "its outputs come from the cache: register the run that made them, {maker}"
+        )),
+        None => report,
+    }
 }
 
 /// Points an alias at a version, or removes it.
