@@ -3,6 +3,7 @@ import type { StageRow, StartRun, Status } from "../api/generated";
 import { Dialog } from "../shared/Dialog";
 import { Button, Field } from "../shared/ui";
 import { StageChoices } from "./StageChoices";
+import { knownParams } from "./sweep";
 import { type Place, Where } from "./Where";
 
 /** One `key=value` a line; what is not one is named. */
@@ -34,7 +35,7 @@ export function RunWith({
   const [place, setPlace] = useState<Place>({ target: "process", on: null });
   const [settings, setSettings] = useState("");
   const { set, wrong } = parseSettings(settings);
-  const known = stages.flatMap(({ params }) => params.map((line) => line.replace(" = ", "=")));
+  const known = knownParams(stages).map(({ name, now }) => `${name}=${now}`);
   return (
     <Dialog
       open={open}

@@ -102,7 +102,9 @@ export function RunOverview({
         </Section>
         <NestedRuns parent={row.run_id} />
         <Section title="Stages">
-          {detail.jobs.length === 0 ? <p className="faint">Logged from outside the pipeline</p> : null}
+          {detail.jobs.length === 0 ? (
+            <p className="faint">No stage ran: logged from outside the pipeline, or taken from the cache</p>
+          ) : null}
           <ul className="rows">
             {detail.jobs.map((job) => (
               <li key={job.id}>

@@ -228,12 +228,30 @@ impl<'a> Sweep<'a> {
         if let Some(state) = self.trials.get_mut(index) {
             *state = State::Ended(run_id.clone(), status);
         }
+        self.keep_values(index, &run_id);
         // What it made is in the cache, and what it printed in its run.
         self.remove(&self.place(index));
         if status == RunStatus::Failed {
             self.look_at_failure(&run_id)?;
         }
         Ok(())
+    }
+
+    /// The values that were tried, where the stages that read them did not come to record them.
+    fn keep_values(&self, index: usize, run_id: &RunId) {
+        for text in self.asked.points.get(index).into_iter().flatten() {
+            let Some((key, value)) = text.split_once('=') else {
+                continue;
+            };
+            let param = vec![(key.trim_start_matches('+').to_owned(), value.to_owned())];
+            let logged = self
+                .app
+                .tracking()
+                .log(run_id, Vec::new(), param, Vec::new());
+            if let Err(error) = logged {
+                tracing::debug!(%error, key, "the parameter is there, written in another way");
+            }
+        }
     }
 
     /// What every other trial would fail of ends the sweep: the environment, or a stage that no swept parameter reaches.
