@@ -584,6 +584,16 @@ fn data_travels_to_a_web_server_and_back() {
     let refused = run(&place, &root, &["remotes", "test", "store"], &[]);
     let said = told(&refused);
     assert!(said.contains("wants to know who you are"), "{said}");
+    login(&place, &root, "ada", "not-hers-8264");
+    for verb in [&["data", "push"][..], &["remotes", "test", "store"]] {
+        let refused = run(&place, &root, verb, &[]);
+        let said = told(&refused);
+        assert!(
+            !refused.status.success() && said.contains("give new credentials"),
+            "{said}"
+        );
+        assert!(!said.contains("not-hers-8264"), "{said}");
+    }
     login(&place, &root, "ada", "owl-7391");
     let pushed = json(&place, &root, &["data", "push"]);
     assert_eq!(pushed["files"], 62, "{pushed}");

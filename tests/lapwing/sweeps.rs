@@ -98,6 +98,11 @@ impl Bench {
         self.place.json(&self.folder, &["runs", "show", run])
     }
 
+    fn login_node(&self, slurm: &Slurm) -> Machine {
+        let environment = format!("SetEnv SLURM_CONF={}\n", slurm.conf().display());
+        Machine::start_with(&self.place, &environment)
+    }
+
     fn is_tidy(&self) {
         let left = std::fs::read_dir(self.folder.join(".dvc/tmp/lapwing/sweeps")).unwrap();
         assert_eq!(left.count(), 0, "no folder of a trial is left");
@@ -372,8 +377,7 @@ fn trials_have_the_data_that_they_alone_read_and_what_need_not_be_made_again() {
 fn a_sweep_in_a_slurm_queue_is_an_array() {
     let Some(slurm) = Slurm::start() else { return };
     let bench = Bench::new();
-    let environment = format!("SetEnv SLURM_CONF={}\n", slurm.conf().display());
-    let machine = Machine::start_with(&bench.place, &environment);
+    let machine = bench.login_node(&slurm);
     machine.add(
         &bench.place,
         "hpc",
@@ -407,8 +411,7 @@ fn a_sweep_in_a_slurm_queue_is_an_array() {
 fn a_sweep_in_a_queue_that_is_stopped_ends_its_tasks() {
     let Some(slurm) = Slurm::start() else { return };
     let bench = Bench::new();
-    let environment = format!("SetEnv SLURM_CONF={}\n", slurm.conf().display());
-    let machine = Machine::start_with(&bench.place, &environment);
+    let machine = bench.login_node(&slurm);
     machine.add(
         &bench.place,
         "hpc",
