@@ -1,8 +1,9 @@
 //! A copy of a project as it lies now, for commands that must neither disturb the project nor be disturbed by what is edited in it.
 //!
 //! Code is copied with its uncommitted changes; data that is clean in the cache comes from there, in the way that the project is
-//! configured for: blocks are shared where the disk can, and nothing that a script writes reaches the cache. The copy shares the cache, and is a git repository at the same commit with the same index, so that whatever asks git there
-//! gets the same answer. Nothing of it leads back: the project's own history and branches stay as they are.
+//! configured for: by default blocks are shared where the disk can, and nothing that a script writes reaches the cache. The copy shares
+//! the cache, and is a git repository at the same commit with the same index, so that whatever asks git there gets the same answer.
+//! Nothing of it leads back: the project's own history and branches stay as they are.
 
 use std::path::{Path, PathBuf};
 
