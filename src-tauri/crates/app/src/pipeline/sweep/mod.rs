@@ -127,7 +127,8 @@ fn remember(app: &App, project: &Project, asked: &Asked, staged: &Path) -> Resul
     let run_id = new_run(app, experiment(project)?, Some(name), tags)?;
     let kept = keep(app, project, asked, staged, &run_id);
     if kept.is_err() {
-        // It never began: nobody looks for it.
+        // It never began: nobody looks for it. What cannot be removed does no harm.
+        let _ = std::fs::remove_dir_all(folder(project, run_id.as_str()));
         app.tracking().set_deleted(&run_id, true).reported()?;
     }
     kept.map(|()| run_id)
@@ -386,9 +387,9 @@ pub(super) fn stop(app: &App, run_id: &RunId) -> Result<bool, Report> {
             return Err(Report::new(
                 Code::Conflict,
                 "sweep.stopping",
-                "the sweep is told to end, and a machine that a trial runs on does not answer",
+                "the sweep is told to end, and has not ended yet: a machine that a trial runs on may be away",
             )
-            .hint("it ends when the machine is reached again"));
+            .hint("it ends by itself, when the machine is reached again"));
         }
         reconcile(app, Some(&sweep.project))?;
         std::thread::sleep(POLL);
