@@ -51,7 +51,7 @@ pub enum Command {
     /// Tracked runs.
     #[command(subcommand)]
     Runs(Runs),
-    /// Commands that run or ran, here or in Docker.
+    /// Commands that run or ran, here or on another machine.
     #[command(subcommand)]
     Jobs(Jobs),
     /// Registered models.
@@ -80,7 +80,7 @@ pub enum Command {
     /// Policies that retrain, gate, release and roll back.
     #[command(subcommand)]
     Automations(Automations),
-    /// Storage that the project's data is pushed to and pulled from.
+    /// Other people's storage, registries and machines.
     #[command(subcommand)]
     Remotes(Remotes),
     /// From a prediction, run, model, dataset or commit to everything that made it and that it made.
