@@ -197,9 +197,10 @@ impl Window {
             .unwrap_or_else(|error| panic!("`{label}` cannot be filled: {error}"));
     }
 
+    /// Waits until it can be pressed: a page that still loads has its buttons, and a press on them does nothing.
     async fn press(&self, name: &str) {
         let path = format!(
-            "//*[self::button or self::a or @role='tab'][normalize-space()='{name}' or @aria-label='{name}']"
+            "//*[self::button or self::a or @role='tab'][normalize-space()='{name}' or @aria-label='{name}'][not(@disabled)]"
         );
         let found = self
             .client
