@@ -178,9 +178,10 @@ pub(crate) fn is_id(text: &str) -> bool {
     digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Ids of files that did not change since they were last hashed: inode, time and size tell.
+/// Ids of files that did not change since they were last hashed: inode, time and size tell. Those of the project are known by their
+/// paths in it, so that the table stays true when the project's folder moves.
 pub(crate) struct Known {
-    file: PathBuf,
+    root: PathBuf,
     seen: Mutex<HashMap<String, KnownFile>>,
     dirty: Mutex<bool>,
 }
@@ -193,28 +194,50 @@ struct KnownFile {
 
 impl Known {
     pub fn open(root: &Path) -> Self {
-        let file = root.join(".dvc/tmp/lapwing-hashes.json");
         // A table that cannot be read only costs time: everything is hashed again.
-        let seen = fs_err::read(&file)
+        let seen = fs_err::read(Self::file(root))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
         Self {
-            file,
+            root: root.to_owned(),
             seen: Mutex::new(seen),
             dirty: Mutex::new(false),
         }
     }
 
+    fn file(root: &Path) -> PathBuf {
+        root.join(".dvc/tmp/lapwing-hashes.json")
+    }
+
+    fn name<'a>(&self, path: &'a Path) -> Option<&'a str> {
+        path.strip_prefix(&self.root).unwrap_or(path).to_str()
+    }
+
     fn get(&self, path: &Path, stamp: (u64, i64, u64)) -> Option<String> {
         let seen = self.seen.lock().ok()?; // A poisoned table is as good as an empty one.
-        seen.get(path.to_str()?)
+        seen.get(self.name(path)?)
             .filter(|known| known.stamp == stamp)
             .map(|known| known.md5.clone())
     }
 
+    /// What `path` holds now, from whoever made it.
+    pub fn tell(&self, path: &Path, md5: &str) {
+        if let Ok(meta) = fs_err::metadata(path) {
+            self.put(path, stamp(&meta), md5);
+        }
+    }
+
+    /// What another table knew of the file `from` before `to` became its copy. Nothing where it changed since.
+    pub fn tell_copy(&self, to: &Path, other: &Self, from: &Path) {
+        let meta = fs_err::metadata(from).ok();
+        if let Some(md5) = meta.and_then(|meta| other.get(from, stamp(&meta))) {
+            self.tell(to, &md5);
+        }
+    }
+
     fn put(&self, path: &Path, stamp: (u64, i64, u64), md5: &str) {
-        let (Some(path), Ok(mut seen)) = (path.to_str(), self.seen.lock()) else {
+        let (Some(path), Ok(mut seen)) = (self.name(path), self.seen.lock()) else {
             return;
         };
         seen.insert(
@@ -238,10 +261,10 @@ impl Drop for Known {
         let Ok(seen) = self.seen.lock() else { return };
         let alive: HashMap<_, _> = seen
             .iter()
-            .filter(|(path, _)| Path::new(path.as_str()).exists())
+            .filter(|(path, _)| self.root.join(path.as_str()).exists())
             .collect();
         if let Ok(text) = serde_json::to_vec(&alive)
-            && let Err(error) = crate::write_whole(&self.file, &text)
+            && let Err(error) = crate::write_whole(&Self::file(&self.root), &text)
         {
             tracing::debug!(%error, "hashes cannot be kept for the next time");
         }

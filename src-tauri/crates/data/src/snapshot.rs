@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use git2::Repository;
 
 use crate::{
-    Cache, Overwrite, Project, Result, State, Status, UploadFile, Why, checkout_out, config, git,
-    status, upload_list, write_whole,
+    Cache, Out, Overwrite, Project, Result, State, Status, UploadFile, Why, checkout_out, config,
+    git, hash::Known, status, upload_list, write_whole,
 };
 
 /// Makes the copy in the folder `into`, which must not be there, with what a command needs that reads `inputs`. An input that is
@@ -29,21 +29,28 @@ pub fn snapshot(project: &Project, inputs: &[String], into: &Path) -> Result<Pro
     let root = unfinished.join(&below);
     fs_err::create_dir_all(root.join(".dvc/tmp"))?;
     let from_cache = clean(project, inputs)?;
+    // A sweep makes many copies: without this the same data is hashed for each of them.
+    let (known, known_there) = (Known::open(project.root()), Known::open(&root));
     for file in upload_list(project, inputs)?.files {
         if !from_cache
             .iter()
             .any(|out| is_at_or_below(&file.path, &out.path))
         {
             copy(project, &file, &root)?;
+            let from = project.root().join(&file.path);
+            known_there.tell_copy(&root.join(&file.path), &known, &from);
         }
     }
     configure(project, &root)?;
     same_commit(&repository, &unfinished)?;
     let copied = Project::open(&root)?;
     for out in &from_cache {
-        let place = copied.root().join(&out.path);
+        let place = root.join(&out.path);
         checkout_out(&copied, &out.out, &place, Overwrite::Force)?;
+        tell(&known_there, &copied, &out.out, &place)?;
     }
+    // It is written then.
+    drop(known_there);
     fs_err::rename(&unfinished, into)?;
     Project::open(&into.join(below))
 }
@@ -59,6 +66,22 @@ fn clean(project: &Project, inputs: &[String]) -> Result<Vec<Status>> {
     Ok(all
         .filter(|out| out.state == State::Clean && out.out.cache && is_read(out))
         .collect())
+}
+
+/// What was just brought back from the cache need not be read to know what it is.
+fn tell(known: &Known, copied: &Project, out: &Out, place: &Path) -> Result<()> {
+    // Older releases of DVC had ids of another kind.
+    let Some(id) = out.md5.as_deref().filter(|_| !out.is_legacy()) else {
+        return Ok(());
+    };
+    if !id.ends_with(".dir") {
+        known.tell(place, id);
+        return Ok(());
+    }
+    for entry in Cache::of(copied).entries(id, false)? {
+        known.tell(&place.join(&entry.relpath), &entry.md5);
+    }
+    Ok(())
 }
 
 fn is_at_or_below(path: &str, folder: &str) -> bool {

@@ -110,6 +110,41 @@ fn data_comes_from_the_cache_and_what_is_written_there_stays_there() {
     );
 }
 
+#[test]
+fn what_was_hashed_here_is_not_hashed_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = project(folder.path());
+    let root = here.root().to_owned();
+    write(&root, "raw.csv", "y\n");
+    let id = |project: &Project, path: &str| {
+        let place = project.root().join(path);
+        let content = lapwing_data::content_of(project, &place, false).unwrap();
+        content.id
+    };
+    let raw = id(&here, "raw.csv");
+    let copy = snapshot(&here, &inputs(), &root.join(".dvc/tmp/copy")).unwrap();
+    // Who does not look at the bytes does not see this.
+    for path in ["raw.csv", "data/a.csv"] {
+        let place = copy.root().join(path);
+        let at = place.metadata().unwrap().modified().unwrap();
+        let text = read(&copy, path).replace(['x', 'y'], "z");
+        let before = id(&here, path);
+        let file = std::fs::OpenOptions::new().write(true).open(&place);
+        let mut file = file.unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file.set_modified(at).unwrap();
+        assert_eq!(id(&copy, path), before, "{path} is known");
+    }
+    let moved = root.join("moved");
+    std::fs::rename(copy.root(), &moved).unwrap();
+    let moved = Project::open(&moved).unwrap();
+    assert_eq!(id(&moved, "raw.csv"), raw, "wherever the project lies");
+
+    write(&root, "raw.csv", "another\n");
+    let copy = snapshot(&here, &inputs(), &root.join(".dvc/tmp/two")).unwrap();
+    assert_ne!(id(&copy, "raw.csv"), raw, "changed since it was hashed");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_settings_of_this_machine_come_along_and_stay_as_private() {
