@@ -227,15 +227,21 @@ pub fn list(app: &App, input: ListJobs) -> Result<Vec<JobRow>, Report> {
         unfinished: false,
     };
     let rows = table::list(app.store(), &filter, MAX_LISTED).reported()?;
-    rows.into_iter()
-        .map(|row| {
-            if row.ended.is_some() {
-                Ok(shown(row))
-            } else {
-                refresh(app, &row.id)
-            }
-        })
-        .collect()
+    rows.into_iter().map(|row| looked_at(app, row)).collect()
+}
+
+/// The newest job of each stage that ran in that project's own folder.
+pub(crate) fn newest_of_stages(app: &App, project: &str) -> Result<Vec<JobRow>, Report> {
+    let rows = table::newest_of_stages(app.store(), project).reported()?;
+    rows.into_iter().map(|row| looked_at(app, row)).collect()
+}
+
+fn looked_at(app: &App, row: table::Job) -> Result<JobRow, Report> {
+    if row.ended.is_some() {
+        Ok(shown(row))
+    } else {
+        refresh(app, &row.id)
+    }
 }
 
 /// How many jobs go on now.

@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::{Result, Store, feed};
 
-pub(crate) const MIGRATIONS: &[&str] = &["CREATE TABLE jobs (
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     title TEXT NOT NULL,
     target TEXT NOT NULL,
@@ -19,7 +20,9 @@ pub(crate) const MIGRATIONS: &[&str] = &["CREATE TABLE jobs (
     outcome TEXT
 ) STRICT;
 CREATE INDEX jobs_created ON jobs (created DESC);
-CREATE INDEX jobs_run ON jobs (run_id);"];
+CREATE INDEX jobs_run ON jobs (run_id);",
+    "CREATE INDEX jobs_stage ON jobs (project, stage, created DESC)",
+];
 
 /// One job. `status` and `target` are words of the layer above; the store only keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +111,24 @@ pub fn list(store: &Store, filter: &Filter, max: u32) -> Result<Vec<Job>> {
             params![filter.project, filter.run_id, filter.unfinished, max],
             read,
         )?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    })
+}
+
+/// The newest job of each stage of a project, without those of runs that work in another folder for it: trials of a sweep say nothing
+/// of what lies in the project.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn newest_of_stages(store: &Store, project: &str) -> Result<Vec<Job>> {
+    store.read(|connection| {
+        // With max, the other columns are those of the row that has it: https://www.sqlite.org/lang_select.html#bareagg
+        let mut statement = connection.prepare_cached(
+            "SELECT jobs.*, max(jobs.created) FROM jobs LEFT JOIN pipeline_runs USING (run_id)
+             WHERE jobs.project = ?1 AND jobs.stage IS NOT NULL AND jobs.run_id IS NOT NULL
+             AND coalesce(pipeline_runs.project, ?1) = ?1 GROUP BY jobs.stage",
+        )?;
+        let rows = statement.query_map([project], read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     })
 }

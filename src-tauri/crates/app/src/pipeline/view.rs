@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use super::{Intent, elsewhere};
 use crate::error::Reported as _;
 use crate::wire::{
-    Edge, InProject, JobRow, JobStatus, ListJobs, PipelineView, StageRow, StageState, StartRun,
-    WaitingRun,
+    Edge, InProject, JobRow, JobStatus, PipelineView, StageRow, StageState, StartRun, WaitingRun,
 };
 use crate::{App, jobs, projects};
 
@@ -173,33 +172,10 @@ fn state(step: Option<&Step>, job: Option<&JobRow>, in_run: bool) -> StageState 
 }
 
 fn newest_jobs(app: &App, project: &str) -> Result<BTreeMap<String, JobRow>, Report> {
-    let mut newest = BTreeMap::new();
-    let mut own = BTreeMap::new();
-    for job in jobs::list(
-        app,
-        ListJobs {
-            project: Some(project.to_owned()),
-            run_id: None,
-        },
-    )? {
-        let (Some(stage), Some(run)) = (job.stage.clone(), job.run_id.clone()) else {
-            continue;
-        };
-        // A trial of a sweep runs in another folder, and says nothing of what lies here.
-        let is_own = match own.get(&run) {
-            Some(known) => *known,
-            None => {
-                let found = pipeline_runs::get(app.store(), &run).reported()?;
-                let is_own = found.is_none_or(|found| found.project == project);
-                own.insert(run, is_own);
-                is_own
-            }
-        };
-        if is_own {
-            newest.entry(stage).or_insert(job);
-        }
-    }
-    Ok(newest)
+    let jobs = jobs::newest_of_stages(app, project)?.into_iter();
+    Ok(jobs
+        .filter_map(|job| Some((job.stage.clone()?, job)))
+        .collect())
 }
 
 /// Data and pipeline together, in the shape of `dvc status --json`: empty when nothing changed.

@@ -1,5 +1,6 @@
 //! What the crate promises, file by file.
 
+mod jobs;
 mod lock;
 mod runs;
 mod writer;
