@@ -304,26 +304,34 @@ submit() {
 }
 
 # The same for one of several that are alike, as a task of the array that the first of them makes: all held, and each let go when
-# its files are here. Stdin: what `--array` takes, then options as for `submit`.
+# its files are here. A cluster that takes no array of that size gets them one by one. Stdin: what `--array` takes, then options as
+# for `submit`.
 member() {
   cd "jobs/$1" || exit 70
   [ ! -e slurm-id ] || return 0
   uname -n >login
+  IFS= read -r range
+  options=$(cat)
   array=$base/arrays/$3
   mkdir -p "$array" || exit 70
   echo "$1 $2" >"$array/$4.new" && mv -f "$array/$4.new" "$array/$4" || exit 70
-  ln -sf "$array/wrap-$4.log" wrap.log || exit 70
   alone "$array.lock" ''
-  [ -s "$array/slurm-id" ] || gather "$3" || exit
+  if [ -e "$array/refused" ] || { [ ! -s "$array/slurm-id" ] && ! gather "$3" "$range"; }; then
+    cd "$base" || exit 70
+    # What is wrong with the options themselves is said of this job.
+    printf '%s\n' "$options" | submit "$1" "$2" || exit
+    : >"$array/refused"
+    return 0
+  fi
+  ln -sf "$array/wrap-$4.log" wrap.log || exit 70
   read -r slurm_id <"$array/slurm-id"
   said=$(slurm_state "${slurm_id}_$4") || exit 76
   case $said in *Held*) bounded scontrol release "${slurm_id}_$4" || exit 76 ;; esac
   echo "${slurm_id}_$4" >slurm-id.new && mv slurm-id.new slurm-id || exit 70
 }
 
-# Gives the array itself to Slurm. A node may see a file some time after it was written.
+# Gives the array itself to Slurm; false when Slurm does not take it. A node may see a file some time after it was written.
 gather() {
-  IFS= read -r range
   cat >"$array/batch.sh" <<END || exit 70
 #!/bin/sh
 tries=0
@@ -331,21 +339,33 @@ until read -r id limit <"$array/\$SLURM_ARRAY_TASK_ID" || [ "\$tries" -ge 60 ]; 
 [ -n "\$id" ] || exit 70
 exec sh "$base/$agent" "$base" wrap "\$id" "\$limit"
 END
-  jobs=$(bounded squeue -h -u "$(id -un)" -o '%F %k') || exit 76
-  slurm_id=$(echo "$jobs" | while read -r number comment; do [ "$comment" != "lapwing-array-$1" ] || echo "$number"; done | head -n 1)
+  slurm_id=$(array_id "$1") || exit 76
   if [ -z "$slurm_id" ]; then
-    set -- "--comment=lapwing-array-$1" "--array=$range" --hold --parsable --no-requeue --open-mode=append "--output=$array/wrap-%a.log" "--chdir=$array"
-    while IFS= read -r option; do set -- "$@" "$option"; done
-    slurm_id=$(bounded sbatch "$@" "$array/batch.sh") || exit 76
-    slurm_id=${slurm_id%%;*}
+    set -- "--comment=lapwing-array-$1" "--array=$2" --hold --parsable --no-requeue --open-mode=append "--output=$array/wrap-%a.log" "--chdir=$array"
+    while IFS= read -r option; do set -- "$@" "$option"; done <<END
+$options
+END
+    slurm_id=$(bounded sbatch "$@" "$array/batch.sh" 2>"$array/said")
+    case $? in
+      0) slurm_id=${slurm_id%%;*} ;;
+      # It may have taken it, and was only late to say so.
+      124) fail 76 "sbatch does not answer" ;;
+      *) return 1 ;;
+    esac
   fi
   echo "$slurm_id" >"$array/slurm-id.new" && mv "$array/slurm-id.new" "$array/slurm-id" || exit 70
 }
 
+# Slurm's number of the array with that name, if it is in the queue.
+array_id() {
+  jobs=$(bounded squeue -h -u "$(id -un)" -o '%F %k') || return 1
+  echo "$jobs" | while read -r number comment; do [ "$comment" != "lapwing-array-$1" ] || echo "$number"; done | head -n 1
+}
+
 # Ends what is left of an array: tasks that no job came for.
 disband() {
-  if [ -s "arrays/$1/slurm-id" ]; then
-    read -r slurm_id <"arrays/$1/slurm-id"
+  slurm_id=$(array_id "$1") || exit 76
+  if [ -n "$slurm_id" ]; then
     said=$(bounded scancel "$slurm_id" 2>&1) || case $said in *[Ii]nvalid*) ;; *) fail 76 "$said" ;; esac
   fi
   rm -rf "arrays/$1" "arrays/$1.lock"

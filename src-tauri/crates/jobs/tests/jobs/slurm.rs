@@ -1,4 +1,4 @@
-use lapwing_jobs::slurm::SlurmSpec;
+use lapwing_jobs::slurm::{Member, SlurmSpec};
 use lapwing_jobs::ssh::Host;
 use lapwing_jobs::{JobSpec, JobState, Outcome, Target, start, state, stop};
 
@@ -187,6 +187,34 @@ fn what_slurm_refuses_is_said_in_its_words() {
         why.contains("invalid partition specified: nowhere"),
         "{why}"
     );
+}
+
+#[test]
+fn jobs_of_an_array_that_slurm_does_not_take_go_one_by_one() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let member = |index| {
+        let mut spec = cluster.job("echo \"task '$SLURM_ARRAY_TASK_ID'\"", &[], &[]);
+        change(&mut spec, |slurm| {
+            slurm.member = Some(Member {
+                array: "many".to_owned(),
+                index,
+                // More than a cluster takes that says nothing of it: https://slurm.schedmd.com/slurm.conf.html#OPT_MaxArraySize
+                size: 5000,
+                at_once: 2,
+            });
+        });
+        spec
+    };
+    let bench = &cluster.bench;
+    for index in [1, 2] {
+        let spec = member(index);
+        bench.start(&spec);
+        assert_eq!(bench.ended(&spec), Outcome::Succeeded);
+        let log = bench.log(&spec);
+        assert!(log.contains("task ''"), "{log}");
+    }
 }
 
 #[test]
