@@ -109,6 +109,14 @@ impl Bench {
     }
 }
 
+fn kill_process_of(sweep: &str) {
+    let killed = Command::new("pkill")
+        .args(["-KILL", "-f", &format!("__sweep {sweep}")])
+        .status()
+        .unwrap();
+    assert!(killed.success(), "it ran");
+}
+
 fn column(sweep: &Value, key: &str) -> Vec<Value> {
     let trials = sweep["trials"].as_array().unwrap();
     trials.iter().map(|trial| trial[key].clone()).collect()
@@ -275,11 +283,7 @@ fn a_sweep_whose_process_was_killed_goes_on_and_runs_nothing_twice() {
     let hold = bench.hold();
     let run = bench.begin(&[]);
     until("the first trial", || bench.marks("train").len() == 1);
-    let killed = Command::new("pkill")
-        .args(["-KILL", "-f", &format!("__sweep {run}")])
-        .status()
-        .unwrap();
-    assert!(killed.success(), "it ran");
+    kill_process_of(&run);
     // The project may be worked on meanwhile: the sweep has its own copy.
     std::fs::write(bench.folder.join("train.sh"), "exit 1").unwrap();
     std::fs::remove_file(hold).unwrap();
@@ -290,6 +294,30 @@ fn a_sweep_whose_process_was_killed_goes_on_and_runs_nothing_twice() {
         bench.marks("train"),
         ["1 x alone", "1 yy alone", "2 x alone", "2 yy alone"]
     );
+    bench.is_tidy();
+}
+
+#[test]
+fn a_sweep_whose_process_ends_again_and_again_is_given_up_and_ends_its_trials() {
+    let bench = Bench::new();
+    bench.hold();
+    let run = bench.begin(&[]);
+    until("the first trial", || bench.marks("train").len() == 1);
+    kill_process_of(&run);
+    let starts = bench.place.workspace().join("logs");
+    let starts = starts.join(format!("sweep-{run}.again"));
+    std::fs::write(&starts, "again\n".repeat(49)).unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let file = std::fs::File::options().append(true).open(&starts).unwrap();
+    file.set_modified(long_ago).unwrap();
+    until("the end", || bench.show(&run)["row"]["status"] != "RUNNING");
+    let shown = bench.show(&run);
+    assert_eq!(shown["row"]["status"], "FAILED", "{shown}");
+    let why = shown["sweep"]["failure"].as_str().unwrap();
+    assert!(why.contains("again and again"), "{why}");
+    let states = column(&shown["sweep"], "status");
+    assert_eq!(states[0], "KILLED", "{shown}");
+    assert_eq!(bench.marks("train").len(), 1);
     bench.is_tidy();
 }
 

@@ -11,7 +11,9 @@ use lapwing_pipeline::Assignment;
 use lapwing_store::{lock, pipeline_runs, sweeps};
 use lapwing_tracking::{Metric, Point, RunStatus};
 
-use super::{Asked, BASE, POLL, folder, lock_name, starts, stop_mark, view};
+use super::{
+    Asked, BASE, MAX_STARTS, POLL, begun, folder, given_up, lock_name, starts, stop_mark, view,
+};
 use crate::error::Reported as _;
 use crate::pipeline::elsewhere::Elsewhere;
 use crate::pipeline::request::{Request, Trial};
@@ -148,6 +150,10 @@ impl<'a> Sweep<'a> {
     }
 
     fn run(&mut self) -> Result<RunStatus, Report> {
+        // The last one only tidies up.
+        if begun(self.app, &self.id) >= MAX_STARTS {
+            return Err(given_up());
+        }
         loop {
             if stop_mark(self.app, &self.id).exists() {
                 return Ok(RunStatus::Killed);
@@ -463,7 +469,7 @@ impl<'a> Sweep<'a> {
 
     /// The best trial, on the sweep's own run.
     fn tell_best(&self) -> Result<(), Report> {
-        let Some(view) = view::of(self.app, &self.id)? else {
+        let Some(view) = view::of(self.app, &self.id, &mut view::Ended::new())? else {
             return Ok(());
         };
         let best = view

@@ -349,6 +349,20 @@ fn spawn(app: &App, run_id: &RunId) -> Result<(), Report> {
     spawn_own(app, &["__sweep", run_id.as_str()], &log)
 }
 
+/// So many processes were started for it.
+fn begun(app: &App, run_id: &RunId) -> usize {
+    let marks = fs_err::read_to_string(starts(app, run_id)).unwrap_or_default(); // Not there: none.
+    marks.lines().count()
+}
+
+fn given_up() -> Report {
+    Report::new(
+        Code::Failed,
+        "sweep.given_up",
+        "its process ended again and again; its log says why",
+    )
+}
+
 /// Sweeps whose process is gone go on with another one. What they run is what somebody asked for when they began.
 pub(crate) fn reconcile(app: &App, project: Option<&str>) -> Result<(), Report> {
     for sweep in sweeps::active(app.store(), project).reported()? {
@@ -358,12 +372,11 @@ pub(crate) fn reconcile(app: &App, project: Option<&str>) -> Result<(), Report> 
         if young || lock::is_held(app.workspace(), &lock_name(&sweep.run_id)).reported()? {
             continue;
         }
-        let begun = fs_err::read_to_string(&marks).unwrap_or_default();
-        if begun.lines().count() < MAX_STARTS {
+        if begun(app, &sweep.run_id) < MAX_STARTS {
             spawn(app, &sweep.run_id)?;
         } else {
-            let why = "its process ended again and again; its log says why";
-            carry::end(app, &sweep.run_id, RunStatus::Failed, Some(why.to_owned()))?;
+            let why = given_up().message;
+            carry::end(app, &sweep.run_id, RunStatus::Failed, Some(why))?;
         }
     }
     Ok(())

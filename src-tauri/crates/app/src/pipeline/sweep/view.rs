@@ -17,14 +17,26 @@ use crate::wire::{Better, Goal, RunRef, RunStatus, SweepView, TrialRow};
 /// # Errors
 /// When the store cannot be read.
 pub fn get(app: &App, input: RunRef) -> Result<Option<SweepView>, Report> {
-    let found = sweeps::get(app.store(), &input.run_id).reported()?;
-    if let Some(sweep) = found.filter(|sweep| sweep.ended.is_none()) {
-        reconcile(app, Some(&sweep.project))?;
-    }
-    of(app, &input.run_id)
+    go_on(app, &input.run_id)?;
+    of(app, &input.run_id, &mut Ended::new())
 }
 
-pub(super) fn of(app: &App, run_id: &RunId) -> Result<Option<SweepView>, Report> {
+fn go_on(app: &App, run_id: &RunId) -> Result<(), Report> {
+    let found = sweeps::get(app.store(), run_id).reported()?;
+    match found.filter(|sweep| sweep.ended.is_none()) {
+        Some(sweep) => reconcile(app, Some(&sweep.project)),
+        None => Ok(()),
+    }
+}
+
+/// Trials that ended, by their numbers: who looks again and again need not read them again.
+pub(super) type Ended = BTreeMap<u32, TrialRow>;
+
+pub(super) fn of(
+    app: &App,
+    run_id: &RunId,
+    ended: &mut Ended,
+) -> Result<Option<SweepView>, Report> {
     let Some(sweep) = sweeps::get(app.store(), run_id).reported()? else {
         return Ok(None);
     };
@@ -36,8 +48,17 @@ pub(super) fn of(app: &App, run_id: &RunId) -> Result<Option<SweepView>, Report>
         .collect();
     let trials = (1..)
         .zip(asked.points)
-        .map(|(number, set)| row(app, number, set, begun.get(&number)))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|(number, set)| {
+            if let Some(known) = ended.get(&number) {
+                return Ok(known.clone());
+            }
+            let row = row(app, number, set, begun.get(&number))?;
+            if row.end.is_some() {
+                ended.insert(number, row.clone());
+            }
+            Ok(row)
+        })
+        .collect::<Result<Vec<_>, Report>>()?;
     let run = app.tracking().run(run_id).reported()?;
     let best = asked
         .input
@@ -129,17 +150,14 @@ pub fn follow(
     tell: &dyn Fn(&TrialRow, &SweepView),
 ) -> Result<Option<SweepView>, Report> {
     let mut told: BTreeMap<u32, Option<RunStatus>> = BTreeMap::new();
+    let mut known = Ended::new();
     loop {
         // Before its trials are read: what ends meanwhile is told of.
         let ended = sweeps::get(app.store(), run_id)
             .reported()?
             .is_none_or(|sweep| sweep.ended.is_some());
-        let view = get(
-            app,
-            RunRef {
-                run_id: run_id.clone(),
-            },
-        )?;
+        go_on(app, run_id)?;
+        let view = of(app, run_id, &mut known)?;
         for trial in view.iter().flat_map(|view| &view.trials) {
             if told.insert(trial.number, trial.status) != Some(trial.status)
                 && trial.status.is_some()
