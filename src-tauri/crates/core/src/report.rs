@@ -48,6 +48,15 @@ impl Report {
         self
     }
 
+    /// Message and hint as one line, where there is room for one alone.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// The exit code of the command line: 1 the work failed, 2 wrong usage, 3 something outside is missing.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -6,7 +6,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::crew::each;
 use crate::hash::{DirEntry, is_id, parse_listing};
-use crate::write::new_file;
+use crate::write::{at, new_file};
 use crate::{Content, Error, Project, Result, hash};
 
 /// So many files at once: each waits until the disk has it, and a disk takes many together.
@@ -145,7 +145,7 @@ impl Cache {
         }
         let folder = self.folder_of(&to)?;
         let temporary = new_file(&folder)?;
-        fill(&temporary, from)?;
+        fill(&temporary, from, &to)?;
         let temporary = temporary.into_temp_path();
         // The file may have changed between hashing and copying: what is kept must be what its name says.
         if hash::file_id(&temporary, false, &mut |_| {})? != *id {
@@ -215,7 +215,7 @@ impl Cache {
             None => {
                 let copy = new_file(folder)?;
                 let mode = mode_of(copy.path())? | if isexec { 0o100 } else { 0 };
-                fill(&copy, &from)?;
+                fill(&copy, &from, to)?;
                 writable(copy.path(), mode)?;
                 copy.into_temp_path()
             }
@@ -238,22 +238,22 @@ impl Cache {
     }
 }
 
-/// Gives a new file the content of `from`, and its very blocks where the disk can share them. Into the file that is there: one
+/// Gives a new file, which becomes `to`, the content of `from`, and its very blocks where the disk can share them. Into the file that is there: one
 /// that is removed and made anew costs a file system more than the copy of a small file.
 #[cfg(not(target_os = "macos"))]
-fn fill(new: &NamedTempFile, from: &Path) -> Result<()> {
+fn fill(new: &NamedTempFile, from: &Path, to: &Path) -> Result<()> {
     let mut from = fs_err::File::open(from)?.into_file();
     if reflink_copy::reflink_file(&from, new.as_file()).is_err() {
-        std::io::copy(&mut from, &mut new.as_file())?;
+        std::io::copy(&mut from, &mut new.as_file()).map_err(|error| at(to, error))?;
     }
     Ok(())
 }
 
 /// There, blocks are only shared by a file that is not there yet.
 #[cfg(target_os = "macos")]
-fn fill(new: &NamedTempFile, from: &Path) -> Result<()> {
+fn fill(new: &NamedTempFile, from: &Path, to: &Path) -> Result<()> {
     fs_err::remove_file(new.path())?;
-    reflink_copy::reflink_or_copy(from, new.path())?;
+    reflink_copy::reflink_or_copy(from, new.path()).map_err(|error| at(to, error))?;
     Ok(())
 }
 

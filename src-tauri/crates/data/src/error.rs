@@ -302,7 +302,7 @@ impl Error {
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => (
                 Code::Failed,
                 "data.disk_full",
-                "make room and try again; nothing was changed",
+                "make room and try again: nothing was lost",
             ),
             Self::Io(_) => (Code::Failed, "data.io", ""),
         }

@@ -19,6 +19,12 @@ pub(crate) fn new_file(folder: &Path) -> Result<NamedTempFile> {
     Ok(builder.tempfile_in(folder)?)
 }
 
+/// Which disk is full says the path of what did not fit.
+pub(crate) fn at(path: &Path, error: std::io::Error) -> std::io::Error {
+    let text = format!("cannot write {}: {error}", path.display());
+    std::io::Error::new(error.kind(), text)
+}
+
 /// Writes beside `path`, syncs, and renames into place; keeps the mode of what it replaces.
 ///
 /// # Errors
@@ -27,8 +33,9 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
     let mut file = new_file(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
+    file.write_all(content).map_err(|error| at(path, error))?;
+    let synced = file.as_file().sync_all();
+    synced.map_err(|error| at(path, error))?;
     #[cfg(unix)]
     if let Ok(old) = fs_err::metadata(path) {
         fs_err::set_permissions(file.path(), old.permissions())?;

@@ -95,8 +95,9 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
         Ok(RunStatus::Finished) => start::end(app, &run_id, RunStatus::Finished, None),
         Ok(status) => start::end(app, &run_id, status, Some("it was stopped".to_owned())),
         Err(report) => {
-            say(&report.message);
-            start::end(app, &run_id, RunStatus::Failed, Some(report.message))
+            let why = report.told();
+            say(&why);
+            start::end(app, &run_id, RunStatus::Failed, Some(why))
         }
     }
 }

@@ -365,7 +365,7 @@ fn spawn_runner(app: &App, run_id: &RunId) -> Result<(), Report> {
     let log = format!("run-{run_id}.log");
     let started = spawn_own(app, &["__run", run_id.as_str()], &log);
     if let Err(report) = &started {
-        end(app, run_id, RunStatus::Failed, Some(report.message.clone()))?;
+        end(app, run_id, RunStatus::Failed, Some(report.told()))?;
     }
     started
 }

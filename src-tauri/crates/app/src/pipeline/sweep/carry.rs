@@ -81,8 +81,9 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
     match done {
         Ok(status) => end(app, &id, status, None),
         Err(report) => {
-            say(&report.message);
-            end(app, &id, RunStatus::Failed, Some(report.message))
+            let why = report.told();
+            say(&why);
+            end(app, &id, RunStatus::Failed, Some(why))
         }
     }
 }
