@@ -32,6 +32,7 @@ const WORLDS: &[(&str, &[&str])] = &[
     ("ort", &["serving"]),
     ("reqwest", &["remote"]),
     ("object_store", &["remote"]),
+    ("aws-config", &["remote"]),
     ("openssh-sftp-client", &["remote"]),
     ("keyring", &["remote"]),
     ("statrs", &["monitor"]),

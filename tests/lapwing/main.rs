@@ -12,6 +12,8 @@
 mod anywhere;
 #[cfg(unix)]
 mod automations;
+#[cfg(unix)]
+mod aws;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod closed;

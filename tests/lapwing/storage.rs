@@ -25,6 +25,11 @@ iam.create_user(UserName="ada")
 allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 iam.put_user_policy(UserName="ada", PolicyName="s3", PolicyDocument=json.dumps(allow))
 key = iam.create_access_key(UserName="ada")["AccessKey"]
+anyone = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+iam.create_role(RoleName="writer", AssumeRolePolicyDocument=json.dumps(anyone))
+iam.put_role_policy(RoleName="writer", PolicyName="s3", PolicyDocument=json.dumps(allow))
+assume = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
+iam.put_user_policy(UserName="ada", PolicyName="sts", PolicyDocument=json.dumps(assume))
 boto3.client("s3", **own).create_bucket(Bucket="birds")
 # From here on it checks signatures.
 urllib.request.urlopen(urllib.request.Request(url + "/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"})).read()
@@ -38,15 +43,15 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// A real S3 server with one bucket, `birds`, and one user.
-struct S3 {
+pub struct S3 {
     server: Child,
-    port: u16,
-    id: String,
-    secret: String,
+    pub port: u16,
+    pub id: String,
+    pub secret: String,
 }
 
 impl S3 {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);

@@ -69,6 +69,14 @@ pub enum Error {
         service: &'static str,
         looked: &'static str,
     },
+    #[error("the profile `{profile}` of AWS does not sign in {how}: {why}")]
+    SignIn {
+        profile: String,
+        how: &'static str,
+        /// What a person can run, with the profile's name.
+        then: String,
+        why: String,
+    },
     #[error("the remote's setting `{key}` cannot be used: {why}")]
     Setting { key: String, why: String },
     /// A login of its own makes it good.
@@ -88,6 +96,9 @@ impl Error {
         let report = Report::new(code, name, self.to_string());
         if let Self::NoCredentials { looked, .. } = self {
             return report.hint(format!("none were found in {looked}"));
+        }
+        if let Self::SignIn { then, .. } = self {
+            return report.hint(then);
         }
         if hint.is_empty() {
             return report;
@@ -121,6 +132,7 @@ impl Error {
             | Self::NoBucket { .. }
             | Self::Elsewhere { .. }
             | Self::NoCredentials { .. }
+            | Self::SignIn { .. }
             | Self::Setting { .. }
             | Self::NoLoginFor { .. }
             | Self::NoFolder { .. }
@@ -217,6 +229,7 @@ impl Error {
                 "set the region of the bucket: `dvc remote modify NAME region REGION`, or `lapwing remotes add` with `-o region=REGION`",
             ),
             Self::NoCredentials { .. } => (Code::Failed, "remote.no_credentials", ""),
+            Self::SignIn { .. } => (Code::Failed, "remote.sign_in", ""),
             Self::Setting { .. } | Self::NoLoginFor { .. } => (
                 Code::Invalid,
                 "remote.setting",

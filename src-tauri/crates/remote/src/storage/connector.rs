@@ -85,6 +85,14 @@ fn cause(kind: HttpErrorKind, error: Error) -> HttpError {
     HttpError::new(kind, Cause(Mutex::new(Some(error))))
 }
 
+/// Our own error, for a library that passes its own kind on.
+pub(super) fn carried(error: Error) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "S3",
+        source: Box::new(Cause(Mutex::new(Some(error)))),
+    }
+}
+
 /// What went wrong, as it was told apart below; otherwise the words of the innermost cause.
 pub(super) fn told(error: &object_store::Error, what: &str) -> Error {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);

@@ -12,6 +12,7 @@ mod profile;
 mod s3;
 mod settings;
 mod sftp;
+mod sign_in;
 mod web;
 
 use std::collections::BTreeMap;

@@ -5,9 +5,27 @@ use std::collections::BTreeMap;
 use super::Settings;
 use crate::{Error, Result};
 
+/// How a profile signs in by something else than keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    SingleSignOn,
+    Role,
+    Program,
+}
+
+/// Keys of profiles, and what they mean.
+const WAYS: [(&str, Way); 4] = [
+    ("role_arn", Way::Role),
+    ("sso_session", Way::SingleSignOn),
+    ("sso_start_url", Way::SingleSignOn),
+    ("credential_process", Way::Program),
+];
+
 /// What both files say about one profile, the credentials file first.
-#[derive(Default)]
 pub(super) struct Profile {
+    name: String,
+    /// A shared file may name other files than the user's own.
+    is_users: bool,
     keys: BTreeMap<String, String>,
 }
 
@@ -54,37 +72,49 @@ impl Profile {
                 ),
             ));
         }
-        Ok(Self { keys })
+        let is_set = |key: &str| settings.get(key).is_some();
+        Ok(Self {
+            name,
+            is_users: !is_set("configpath") && !is_set("credentialpath"),
+            keys,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {
         self.keys.get(key).map(String::as_str)
     }
 
-    /// Key, secret key and session token.
+    /// Key, secret key and session token, where they are written there.
+    pub fn credentials(&self) -> Option<(String, String, Option<String>)> {
+        let own = |key: &str| self.get(key).map(str::to_owned);
+        let (id, secret) = (own("aws_access_key_id")?, own("aws_secret_access_key")?);
+        Some((id, secret, own("aws_session_token")))
+    }
+
+    /// How it signs in, where it does; keys of its own go before a program, as everywhere else.
     ///
     /// # Errors
-    /// When the profile gets them in a way that only the AWS command line knows.
-    pub fn credentials(&self) -> Result<Option<(String, String, Option<String>)>> {
-        let own = |key: &str| self.get(key).map(str::to_owned);
-        if let (Some(id), Some(secret)) = (own("aws_access_key_id"), own("aws_secret_access_key")) {
-            return Ok(Some((id, secret, own("aws_session_token"))));
+    /// When it is in a file that the remote's settings name: those may be somebody else's, and a profile can name a program to run.
+    pub fn way(&self) -> Result<Option<Way>> {
+        let found = WAYS.into_iter().find(|(key, _)| self.get(key).is_some());
+        let goes_before = |way: Way| way != Way::Program || self.credentials().is_none();
+        let Some((key, way)) = found.filter(|(_, way)| goes_before(*way)) else {
+            return Ok(None);
+        };
+        if self.is_users {
+            return Ok(Some(way));
         }
-        let theirs = [
-            "sso_session",
-            "sso_start_url",
-            "credential_process",
-            "role_arn",
-        ];
-        match theirs.into_iter().find(|key| self.get(key).is_some()) {
-            None => Ok(None),
-            Some(key) => Err(Error::Setting {
-                key: "profile".to_owned(),
-                why: format!(
-                    "it signs in by `{key}`, which is not supported: put the keys into the environment with `aws configure export-credentials --format env`"
-                ),
-            }),
-        }
+        Err(Error::Setting {
+            key: "configpath".to_owned(),
+            why: format!(
+                "profile `{}` there signs in by `{key}`, which only profiles in your own ~/.aws may do",
+                self.name
+            ),
+        })
     }
 }
 

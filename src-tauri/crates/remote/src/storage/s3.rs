@@ -8,6 +8,7 @@ use super::connector::Connector;
 use super::objects::Objects;
 use super::profile::Profile;
 use super::settings::{Around, bucket};
+use super::sign_in::SignIn;
 use super::{Settings, connector, retry};
 use crate::secret::Credential;
 use crate::{Error, Result};
@@ -82,7 +83,7 @@ pub(super) fn open(settings: &Settings) -> Result<Objects> {
         builder = builder.with_endpoint(endpoint).with_allow_http(true);
     }
     builder = encrypted(builder, settings)?;
-    builder = signed(builder, settings, &profile)?;
+    builder = signed(builder, settings, &profile, &region)?;
     let built = builder
         .build()
         .map_err(|error| connector::told(&error, settings.address()))?;
@@ -124,6 +125,7 @@ fn signed(
     builder: AmazonS3Builder,
     settings: &Settings,
     profile: &Profile,
+    region: &str,
 ) -> Result<AmazonS3Builder> {
     let keys = |id: &str, secret: &str, token: Option<String>| {
         let builder = builder
@@ -169,7 +171,10 @@ fn signed(
     if let ((Some(id), Some(secret)), false) = (variables, named) {
         return Ok(keys(&id, &secret, variable("AWS_SESSION_TOKEN")));
     }
-    if let Some((id, secret, token)) = profile.credentials()? {
+    if let Some(way) = profile.way()? {
+        return Ok(builder.with_credentials(Arc::new(SignIn::of(profile.name(), way, region)?)));
+    }
+    if let Some((id, secret, token)) = profile.credentials() {
         return Ok(keys(&id, &secret, token));
     }
     let given = |(name, _): &&(&str, AmazonS3ConfigKey)| around.variable(name).is_some();
