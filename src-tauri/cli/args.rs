@@ -387,7 +387,11 @@ pub enum Runs {
 #[derive(Debug, Subcommand)]
 pub enum Jobs {
     /// Newest first.
-    List,
+    List {
+        /// Also those before the newest 500.
+        #[arg(long)]
+        all: bool,
+    },
     /// What a job printed.
     Logs {
         id: String,

@@ -13,7 +13,7 @@ const LOG_CHUNK_BYTES: u32 = 256 * 1024;
 
 pub fn run(context: &Context, verb: Jobs) -> Done {
     match verb {
-        Jobs::List => list(context),
+        Jobs::List { all } => list(context, all),
         Jobs::Logs { id, follow } => {
             let id = jobs::find(&context.app, &id)?;
             logs(context, &id, follow)
@@ -29,9 +29,16 @@ pub fn run(context: &Context, verb: Jobs) -> Done {
     }
 }
 
-fn list(context: &Context) -> Done {
-    let all = jobs::list(&context.app, ListJobs::default())?;
-    context.out.answer(&all, |all| {
+fn list(context: &Context, all: bool) -> Done {
+    let most = if all { u32::MAX - 1 } else { jobs::MAX_LISTED };
+    let input = ListJobs {
+        max: Some(most + 1),
+        ..ListJobs::default()
+    };
+    let mut listed = jobs::list(&context.app, input)?;
+    let are_more = listed.len() > most as usize;
+    listed.truncate(most as usize);
+    context.out.answer(&listed, |all| {
         if all.is_empty() {
             return print::talk("No jobs yet. Start one with `lapwing run`.");
         }
@@ -41,6 +48,9 @@ fn list(context: &Context) -> Done {
             &rows,
         );
     })?;
+    if are_more {
+        print::talk(&format!("The newest {most} jobs; `lapwing jobs list --all` shows every one."));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

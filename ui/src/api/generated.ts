@@ -541,6 +541,8 @@ export type ListArtifacts = {
 export type ListJobs = {
 	project: string | null,
 	run_id: RunId | null,
+	/**  The newest so many; 500 where it is left out. */
+	max?: number | null,
 };
 
 export type ListRuns = {

@@ -1,13 +1,17 @@
 import { Square } from "lucide-react";
+import { useState } from "react";
 import { useAction, useCommand } from "../api/client";
 import type { JobRow } from "../api/generated";
-import { duration, NONE, plural } from "../shared/format";
+import { count, duration, NONE, plural } from "../shared/format";
 import { pathTo, usePlace } from "../shared/place";
 import { Asked, Empty } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { type Column, Table } from "../shared/Table";
 import { IconButton, Page, State, Tag, Time, To, useNow } from "../shared/ui";
 import { JOB } from "../shared/words";
+
+/** So many at first; more as one scrolls. */
+const PAGE = 500;
 
 export function isGoing(job: JobRow): boolean {
   return job.status === "running" || job.status === "queued";
@@ -100,22 +104,28 @@ function columns(now: number, stop: (id: string) => void): Column<JobRow>[] {
   ];
 }
 
+function noteOf(rows: JobRow[], max: number): string {
+  const going = rows.filter(isGoing).length;
+  const said = going > 0 ? `${plural(going, "job")} going on` : "nothing is running";
+  return rows.length < max ? said : `${said}, the newest ${count(max)} shown`;
+}
+
 export function Jobs() {
   const place = usePlace();
   const [project] = useProject();
   const now = useNow(1000);
   const here = place.search.here === "1";
+  const [max, setMax] = useState(PAGE);
   const jobs = useCommand(
     "jobs.list",
-    { project: here ? project : null, run_id: null },
-    { every: (answer) => (answer?.some(isGoing) ? 1500 : 10_000) },
+    { project: here ? project : null, run_id: null, max },
+    { every: (answer) => (answer?.some(isGoing) ? 1500 : 10_000), keep: true },
   );
   const stop = useAction("jobs.stop", { done: "Stopped" });
-  const going = jobs.data?.filter(isGoing).length ?? 0;
   return (
     <Page
       title="Jobs"
-      note={jobs.data ? (going > 0 ? `${plural(going, "job")} going on` : "nothing is running") : null}
+      note={jobs.data ? noteOf(jobs.data, max) : null}
       flush
       actions={
         <div className="segments">
@@ -141,6 +151,7 @@ export function Jobs() {
               columns={columns(now, (id) => stop.mutate({ id }))}
               id={({ id }) => id}
               onOpen={({ id }) => place.go(pathTo("jobs", id))}
+              onEnd={() => setMax((before) => (rows.length === before ? before * 2 : before))}
             />
           )
         }

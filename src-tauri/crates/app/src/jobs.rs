@@ -8,7 +8,8 @@ use crate::error::Reported as _;
 use crate::wire::{Count, JobRef, JobRow, JobStatus, ListJobs, LogChunk, Nothing, ReadLog, Target};
 use crate::{App, scoring};
 
-const MAX_LISTED: u32 = 500;
+/// Where nobody asks for more.
+pub const MAX_LISTED: u32 = 500;
 const MAX_LOG_BYTES: u32 = 4 * 1024 * 1024;
 
 /// Whose a job is.
@@ -221,12 +222,13 @@ pub fn find(app: &App, prefix: &str) -> Result<JobId, Report> {
 /// # Errors
 /// When the store or a job's folder cannot be read.
 pub fn list(app: &App, input: ListJobs) -> Result<Vec<JobRow>, Report> {
+    let max = input.max.unwrap_or(MAX_LISTED);
     let filter = table::Filter {
         project: input.project,
         run_id: input.run_id.map(|id| id.to_string()),
         unfinished: false,
     };
-    let rows = table::list(app.store(), &filter, MAX_LISTED).reported()?;
+    let rows = table::list(app.store(), &filter, max).reported()?;
     rows.into_iter().map(|row| looked_at(app, row)).collect()
 }
 

@@ -214,6 +214,7 @@ pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
         ListJobs {
             project: None,
             run_id: Some(input.run_id.clone()),
+            max: None,
         },
     )?;
     all.reverse();

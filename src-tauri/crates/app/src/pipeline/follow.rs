@@ -83,6 +83,7 @@ impl Seen {
             ListJobs {
                 project: None,
                 run_id: Some(run_id.clone()),
+                max: None,
             },
         )?;
         all.sort_by_key(|job| job.created);
@@ -144,6 +145,7 @@ pub fn failure(app: &App, run_id: &RunId) -> Report {
         ListJobs {
             project: None,
             run_id: Some(run_id.clone()),
+            max: None,
         },
     )
     .unwrap_or_default()

@@ -54,6 +54,7 @@ fn begun(app: &App, run_id: &RunId) -> Result<Vec<JobRow>, Report> {
     let of_run = ListJobs {
         project: None,
         run_id: Some(run_id.clone()),
+        max: None,
     };
     jobs::list(app, of_run)
 }

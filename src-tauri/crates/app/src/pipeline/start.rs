@@ -470,6 +470,7 @@ fn began(app: &App, run_id: &RunId) -> Result<bool, Report> {
         ListJobs {
             project: None,
             run_id: Some(run_id.clone()),
+            max: None,
         },
     )?
     .is_empty())
@@ -493,6 +494,7 @@ pub fn stop(app: &App, input: RunRef) -> Result<Nothing, Report> {
         ListJobs {
             project: None,
             run_id: Some(input.run_id.clone()),
+            max: None,
         },
     )? {
         if job.ended.is_none() {

@@ -167,6 +167,9 @@ pub struct LogChunk {
 pub struct ListJobs {
     pub project: Option<String>,
     pub run_id: Option<RunId>,
+    /// The newest so many; 500 where it is left out.
+    #[serde(default)]
+    pub max: Option<u32>,
 }
 
 /// Whose file a pipeline is written as.
