@@ -28,7 +28,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make this folder a project: git and DVC layout if missing, and lapwing.toml.
-    Init { path: Option<PathBuf> },
+    Init {
+        /// The folder; the current one without it.
+        path: Option<PathBuf>,
+    },
     /// Create a project from the bundled sample, clone one, or list those opened before.
     #[command(subcommand)]
     Projects(Projects),
@@ -64,6 +67,7 @@ pub enum Command {
     Deployments(Deployments),
     /// Send the rows of a file to an endpoint.
     Predict {
+        /// The endpoint.
         name: String,
         /// CSV, Parquet or JSON lines.
         #[arg(long, value_hint = ValueHint::FilePath)]
@@ -84,7 +88,10 @@ pub enum Command {
     #[command(subcommand)]
     Remotes(Remotes),
     /// From a prediction, run, model, dataset or commit to everything that made it and that it made.
-    Trace { id: String },
+    Trace {
+        /// A prediction id, run id, NAME@ALIAS, NAME/VERSION, endpoint, data path, data hash or commit.
+        id: String,
+    },
     /// Host the services without a window: MLflow API, monitors, automations.
     Server(Server),
     /// What is missing on this machine, and how to get it.
@@ -92,7 +99,10 @@ pub enum Command {
     /// Once around the loop on the bundled sample, printing each step.
     Demo(Demo),
     /// Print a completion script for a shell.
-    Completions { shell: Shell },
+    Completions {
+        /// Which one.
+        shell: Shell,
+    },
     /// Supervise one job.
     #[command(name = "__supervise", hide = true)]
     Supervise { folder: PathBuf },
@@ -130,7 +140,9 @@ pub enum Command {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Place {
+    /// As a process of this machine.
     Process,
+    /// In a container of the Docker engine here.
     Docker,
 }
 
@@ -139,34 +151,52 @@ pub enum Projects {
     /// Projects opened before.
     List,
     /// Remember a folder as a project and trust its commands.
-    Open { path: Option<PathBuf> },
+    Open {
+        /// The folder; the current one without it.
+        path: Option<PathBuf>,
+    },
     /// Clone a project from a git URL.
-    Clone { url: String, path: PathBuf },
+    Clone {
+        /// What `git clone` takes.
+        url: String,
+        /// A folder that is not there yet.
+        path: PathBuf,
+    },
     /// Bring the commits of the git remote here; files stay as they are.
     Fetch {
+        /// Its name in git; that of the branch, or `origin`, without it.
         #[arg(short, long)]
         remote: Option<String>,
     },
     /// Fetch, and go forward to what the git remote has; merges nothing.
     Pull {
+        /// Its name in git; that of the branch, or `origin`, without it.
         #[arg(short, long)]
         remote: Option<String>,
     },
     /// Send the branch's commits to the git remote.
     Push {
+        /// Its name in git; that of the branch, or `origin`, without it.
         #[arg(short, long)]
         remote: Option<String>,
     },
     /// Create the bundled sample `flight-delays`.
-    Sample { path: Option<PathBuf> },
+    Sample {
+        /// Where it is made; in the home folder without it.
+        path: Option<PathBuf>,
+    },
     /// Take a project off the list; its folder stays.
-    Forget { path: PathBuf },
+    Forget {
+        /// The project's folder.
+        path: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Data {
     /// Track files or folders as a new version.
     Add {
+        /// They stay where they are.
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
         /// Commit the version with this message.
@@ -177,34 +207,53 @@ pub enum Data {
     Status,
     /// Bring the tracked versions back into the folder.
     Checkout {
+        /// Only these; all without them.
         paths: Vec<PathBuf>,
         /// Overwrite files whose content is nowhere else.
         #[arg(short, long)]
         force: bool,
     },
     /// Versions of a dataset, newest first.
-    Log { path: PathBuf },
+    Log {
+        /// The dataset's file or folder.
+        path: PathBuf,
+    },
     /// What changed between two commits, or between one and the folder.
-    Diff { from: String, to: Option<String> },
+    Diff {
+        /// A commit, branch or tag.
+        from: String,
+        /// Another one; the folder without it.
+        to: Option<String>,
+    },
     /// First rows of a CSV or Parquet file.
     Preview {
+        /// CSV or Parquet.
         file: PathBuf,
+        /// So many rows.
         #[arg(long, default_value_t = 10)]
         rows: u32,
+        /// Pass over so many rows first.
         #[arg(long, default_value_t = 0)]
         offset: u64,
     },
     /// Types, nulls, distinct values, quantiles and histograms of a file's columns.
-    Profile { file: PathBuf },
+    Profile {
+        /// CSV or Parquet.
+        file: PathBuf,
+    },
     /// Send tracked content to a remote.
     Push {
+        /// Only these; everything tracked without them.
         paths: Vec<PathBuf>,
+        /// The storage; the project's default one without it.
         #[arg(short, long)]
         remote: Option<String>,
     },
     /// Fetch tracked content from a remote and check it out.
     Pull {
+        /// Only these; everything tracked without them.
         paths: Vec<PathBuf>,
+        /// The storage; the project's default one without it.
         #[arg(short, long)]
         remote: Option<String>,
     },
@@ -317,6 +366,7 @@ pub struct TriggerPipeline {
 
 #[derive(Debug, Args)]
 pub struct ExportPipeline {
+    /// Which engine.
     #[arg(long, value_enum)]
     pub to: Engine,
     /// Write it here instead: a file, or a folder that is there.
@@ -337,6 +387,7 @@ pub struct ExportPipeline {
     /// How often a failed stage is tried again.
     #[arg(long, default_value_t = 1)]
     pub retries: u32,
+    /// A tag of the DAG. Can be given again.
     #[arg(long = "tag")]
     pub tags: Vec<String>,
 }
@@ -353,35 +404,48 @@ pub enum Engine {
 pub enum Runs {
     /// Newest runs of this project, or of all.
     List {
+        /// Those of every project.
         #[arg(long)]
         all: bool,
+        /// So many at most.
         #[arg(long, default_value_t = 20)]
         max: u32,
     },
-    /// One run: parameters, metrics, data, jobs, models.
-    Show { run_id: String },
+    /// One run: parameters, metrics, data, jobs, models; of a sweep its trials.
+    Show {
+        /// The beginning of its id is enough.
+        run_id: String,
+    },
     /// Runs side by side.
     Compare {
+        /// The beginnings of their ids are enough.
         #[arg(required = true, num_args = 2..)]
         run_ids: Vec<String>,
     },
     /// Runs that a filter finds, in MLflow's grammar: "metrics.auc > 0.7".
     Search {
+        /// Comparisons, joined by `and`: "params.model = 'gbm' and metrics.auc > 0.7".
         filter: String,
+        /// What they are sorted by: "metrics.auc DESC". Can be given again.
         #[arg(long, value_name = "KEY")]
         order_by: Vec<String>,
+        /// So many at most.
         #[arg(long, default_value_t = 100)]
         max: u32,
     },
     /// Go on with a run that waits because the project was changed, with what is here now.
     Resume {
+        /// The beginning of its id is enough.
         run_id: String,
         /// Do not follow it.
         #[arg(long)]
         detach: bool,
     },
     /// End a run that is going on, or waits.
-    Stop { run_id: String },
+    Stop {
+        /// The beginning of its id is enough.
+        run_id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -394,25 +458,35 @@ pub enum Jobs {
     },
     /// What a job printed.
     Logs {
+        /// The beginning of its id is enough.
         id: String,
         /// Go on until it ends.
         #[arg(short, long)]
         follow: bool,
     },
     /// End a job and everything that it started.
-    Stop { id: String },
+    Stop {
+        /// The beginning of its id is enough.
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Models {
+    /// Names, newest versions and aliases.
     List,
+    /// A model's versions: aliases, runs, and what serves them.
     Show {
+        /// The model.
         name: String,
     },
     /// Point an alias at a version: `lapwing models alias flight-delays champion 3`.
     Alias {
+        /// The model.
         name: String,
+        /// A word such as `champion`.
         alias: String,
+        /// The version that it points at from now on.
         // Not called `version` for clap: that is the name of its own flag.
         #[arg(id = "number", value_name = "VERSION")]
         version: Option<u32>,
@@ -424,6 +498,7 @@ pub enum Models {
     Push {
         /// `NAME@ALIAS` or `NAME/VERSION`.
         model: String,
+        /// The registry: an MLflow server, an OCI registry, or the Hugging Face Hub.
         remote: String,
         /// Its name there.
         #[arg(long = "as")]
@@ -445,6 +520,7 @@ pub enum Models {
     },
     /// What a registry elsewhere has.
     Search {
+        /// The registry.
         remote: String,
         /// Part of a name.
         #[arg(default_value = "")]
@@ -454,8 +530,10 @@ pub enum Models {
     Register {
         /// `runs:/ID/model`, a run id, or a folder with an MLmodel file.
         source: String,
+        /// The model that it becomes a version of; made where there is none.
         #[arg(long)]
         name: String,
+        /// Point this alias at it.
         #[arg(long)]
         alias: Option<String>,
     },
@@ -466,8 +544,10 @@ pub struct Deploy {
     /// `NAME@ALIAS`, `models:/NAME/3`, `runs:/ID/model`, or a folder with an MLmodel file. What is left out is taken from
     /// lapwing.toml's [[deployment]].
     pub model: Option<String>,
+    /// What the endpoint is called.
     #[arg(long)]
     pub name: Option<String>,
+    /// Where it answers on this machine; a new endpoint gets a free one without it, and without a word in lapwing.toml.
     #[arg(long)]
     pub port: Option<u16>,
     /// `process` without it, and without a word in lapwing.toml.
@@ -501,44 +581,56 @@ pub struct Score {
 
 #[derive(Debug, Subcommand)]
 pub enum Deployments {
+    /// Endpoints, whether they answer, and where.
     List,
+    /// One endpoint: its address, revisions and limits.
     Show {
+        /// The endpoint.
         name: String,
     },
     /// Start a stopped endpoint again.
     Start {
+        /// The endpoint.
         name: String,
     },
+    /// Let it answer no more requests. Its revisions and prediction log stay.
     Stop {
+        /// The endpoint.
         name: String,
     },
     /// Serve an earlier revision again.
     Rollback {
+        /// The endpoint.
         name: String,
         /// The one before, without it.
         revision: Option<u32>,
     },
     /// What the gateway printed.
     Logs {
+        /// The endpoint.
         name: String,
     },
     /// The endpoint for other machines: an image with the model in it, and what starts it there.
     Export(ExportDeployment),
     /// Build that image and push it to a registry; prints what `docker pull` takes.
     Push {
+        /// The endpoint.
         name: String,
         /// An OCI registry, or `REMOTE:REPOSITORY`.
         remote: String,
     },
     /// Stop it and remove its revisions and prediction log.
     Remove {
+        /// The endpoint.
         name: String,
     },
 }
 
 #[derive(Debug, Args)]
 pub struct ExportDeployment {
+    /// The endpoint.
     pub name: String,
+    /// What it becomes.
     #[arg(long, value_enum)]
     pub to: Package,
     /// Write everything that belongs to it into this folder; without it, the text is printed.
@@ -550,8 +642,10 @@ pub struct ExportDeployment {
     /// Base of the image.
     #[arg(long)]
     pub base: Option<String>,
+    /// Of Kubernetes; without it, the one that kubectl takes.
     #[arg(long)]
     pub namespace: Option<String>,
+    /// So many pods.
     #[arg(long, default_value_t = 1)]
     pub replicas: u32,
     /// Limit of memory.
@@ -566,6 +660,7 @@ pub struct ExportDeployment {
 pub enum Package {
     /// A Docker build context.
     Image,
+    /// A build context with a `compose.yaml`.
     Compose,
     /// A Deployment and a Service.
     Kubernetes,
@@ -575,9 +670,11 @@ pub enum Package {
 
 #[derive(Debug, Subcommand)]
 pub enum Monitors {
+    /// Endpoints that are watched, and how they do.
     List,
     /// Drift, quality, performance and alerts of one endpoint.
     Show {
+        /// The endpoint.
         name: String,
         /// What the checks found over time instead.
         #[arg(long)]
@@ -585,15 +682,20 @@ pub enum Monitors {
     },
     /// Join the truth to logged predictions: a file with `prediction_id` and `label`.
     Labels {
+        /// The endpoint.
         name: String,
+        /// CSV or Parquet.
         file: PathBuf,
     },
     /// Compare two files, column by column.
     Drift {
+        /// What is taken for normal: CSV or Parquet.
         #[arg(long)]
         reference: PathBuf,
+        /// What is compared with it.
         #[arg(long)]
         current: PathBuf,
+        /// How a column is judged.
         #[arg(long, value_enum, default_value = "corrected")]
         mode: Mode,
         /// Only these columns.
@@ -602,6 +704,7 @@ pub enum Monitors {
     },
     /// Alerts that are open, or all of them.
     Alerts {
+        /// Also those that are over.
         #[arg(long)]
         all: bool,
     },
@@ -609,19 +712,24 @@ pub enum Monitors {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Mode {
+    /// Tests that fit the columns, held to one error rate for all of them together.
     Corrected,
+    /// Evidently's own tests and limits.
     Evidently,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Automations {
+    /// Policies of the project's lapwing.toml.
     List,
     /// One policy and its last decisions.
     Show {
+        /// The policy.
         name: String,
     },
     /// Retrain, gate and release now, whatever the trigger says.
     Run {
+        /// The policy.
         name: String,
     },
     /// The audit trail.
@@ -634,6 +742,7 @@ pub enum Remotes {
     List,
     /// Name a connection. An https:// address is asked what it is.
     Add {
+        /// What it is called from now on.
         name: String,
         /// A path, s3://bucket/folder, https://server, ssh://user@host, …
         address: String,
@@ -651,6 +760,7 @@ pub enum Remotes {
     },
     /// Bring runs, artifacts and model versions to the same state here and at an MLflow server. A second time moves nothing.
     Sync {
+        /// The MLflow server.
         name: String,
         /// Another experiment than the project's. Can be given again.
         #[arg(short, long = "experiment", value_name = "EXPERIMENT")]
@@ -658,14 +768,21 @@ pub enum Remotes {
     },
     /// Keep a password or token for a remote, in the keychain.
     Login {
+        /// The remote; `git:NAME` where one of git and a storage share it.
         name: String,
         #[command(flatten)]
         login: Credentials,
     },
     /// Say whether a remote can be reached and lets you in, and if not, why.
-    Test { name: String },
+    Test {
+        /// The remote.
+        name: String,
+    },
     /// Forget a connection and its credential. What lies there stays.
-    Remove { name: String },
+    Remove {
+        /// The remote.
+        name: String,
+    },
 }
 
 /// Secrets are never arguments: other users of a machine can read those.
@@ -689,6 +806,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub struct Server {
+    /// The address that it listens on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: String,
     /// 0 chooses a free one.
@@ -722,5 +840,27 @@ mod tests {
     #[test]
     fn every_command_has_a_grammar_that_clap_accepts() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_that_is_shown_says_what_it_is_for() {
+        let mut silent = Vec::new();
+        find_silent(&super::Cli::command(), "lapwing", &mut silent);
+        assert_eq!(silent, Vec::<String>::new(), "these have no help");
+    }
+
+    fn find_silent(command: &clap::Command, path: &str, silent: &mut Vec<String>) {
+        if command.get_about().is_none() {
+            silent.push(path.to_owned());
+        }
+        let arguments = command.get_arguments();
+        let without_help = arguments.filter(|argument| argument.get_help().is_none());
+        silent.extend(without_help.map(|argument| format!("{path} {}", argument.get_id())));
+        for inner in command
+            .get_subcommands()
+            .filter(|inner| !inner.is_hide_set())
+        {
+            find_silent(inner, &format!("{path} {}", inner.get_name()), silent);
+        }
     }
 }
