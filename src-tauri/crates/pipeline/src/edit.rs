@@ -19,6 +19,8 @@ use crate::{
 };
 
 const DEFAULT_FILE: &str = "params.yaml";
+/// Names that are offered for one that is not there.
+const MOST_MEANT: usize = 3;
 
 /// A change such as `train.lr=0.02` or `conf/model.toml:layers=3`. A leading `+` allows a key that is not there yet.
 #[derive(Debug, Clone)]
@@ -169,13 +171,13 @@ impl Edit<'_> {
 
     fn missing(&self, all: &Value) -> Error {
         let flat = template::flatten(all);
-        let near = nearest(
-            &self.assignment.key,
-            flat.iter().map(|(key, _)| key.as_str()),
-        );
-        self.cannot(match near {
-            Some(near) => format!("it is not there; did you mean '{near}'?"),
-            None => format!("it is not there; '+{}=…' adds it", self.assignment.key),
+        let known: Vec<&str> = flat.iter().map(|(key, _)| key.as_str()).collect();
+        let near = meant(&self.assignment.key, &known);
+        self.cannot(if near.is_empty() {
+            format!("it is not there; '+{}=…' adds it", self.assignment.key)
+        } else {
+            let near: Vec<String> = near.iter().map(|near| format!("'{near}'")).collect();
+            format!("it is not there; did you mean {}?", near.join(" or "))
         })
     }
 
@@ -389,6 +391,28 @@ impl Edit<'_> {
         *item = toml_edit::Item::Value(new);
         Ok((document.to_string(), old))
     }
+}
+
+/// The names that were probably meant: those that end as the typed one, whose beginning was left out; else a similar one, or one
+/// whose end is similar.
+fn meant<'a>(typed: &str, known: &[&'a str]) -> Vec<&'a str> {
+    let ends_so = |name: &&&str| {
+        name.strip_suffix(typed)
+            .is_some_and(|before| before.ends_with('.'))
+    };
+    let ending: Vec<&str> = known.iter().filter(ends_so).copied().collect();
+    if !ending.is_empty() {
+        return ending.into_iter().take(MOST_MEANT).collect();
+    }
+    if let Some(near) = nearest(typed, known.iter().copied()) {
+        return vec![near];
+    }
+    let last = |name: &&'a str| name.rsplit('.').next().unwrap_or(name);
+    let Some(near) = nearest(typed, known.iter().map(last)) else {
+        return Vec::new();
+    };
+    let ending = known.iter().filter(|name| last(name) == near);
+    ending.take(MOST_MEANT).copied().collect()
 }
 
 /// A value on one line of YAML, quoted so that it may also stand inside brackets.

@@ -2,6 +2,11 @@
 
 use lapwing_core::{Code, Report};
 
+use crate::sweep::{Fault, MAX_TRIALS};
+
+/// Stages that a hint names.
+const MOST_NAMED: usize = 12;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +67,8 @@ pub enum Error {
     UnknownTarget {
         target: String,
         nearest: Option<String>,
+        /// Those that there are.
+        stages: Vec<String>,
     },
 
     #[error("stage `{stage}` needs {path}, which does not exist")]
@@ -90,8 +97,14 @@ pub enum Error {
     #[error("`{text}` is not a parameter change")]
     BadAssignment { text: String },
 
-    #[error("`{text}` {message}")]
-    BadSweep { text: String, message: &'static str },
+    #[error("`{text}` {fault}")]
+    BadSweep { text: String, fault: Fault },
+
+    #[error("no parameter is named whose values could be tried")]
+    EmptySweep,
+
+    #[error("{count} trials cannot be drawn: from 1 to {MAX_TRIALS} can")]
+    BadDraw { count: usize },
 
     #[error("{file} has no place for `{key}`: {message}")]
     CannotSet {
@@ -152,7 +165,8 @@ impl Error {
             Self::MissingParams { .. } => (Code::Invalid, "pipeline.missing_params"),
             Self::MissingParamsFile { .. } => (Code::NotFound, "pipeline.missing_params_file"),
             Self::BadAssignment { .. } => (Code::Invalid, "pipeline.bad_assignment"),
-            Self::BadSweep { .. } => (Code::Invalid, "pipeline.bad_sweep"),
+            Self::BadSweep { .. } | Self::EmptySweep => (Code::Invalid, "pipeline.bad_sweep"),
+            Self::BadDraw { .. } => (Code::Invalid, "sweep.random"),
             Self::CannotSet { .. } => (Code::Invalid, "pipeline.cannot_set"),
             Self::NotCached { .. } => (Code::NotFound, "pipeline.not_cached"),
             Self::MissingFolder { .. } => (Code::Failed, "pipeline.missing_folder"),
@@ -165,9 +179,11 @@ impl Error {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::UnknownTarget { nearest, .. } => Some(match nearest {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "`lapwing status` lists what there is".to_owned(),
+            Self::UnknownTarget {
+                nearest, stages, ..
+            } => Some(match nearest {
+                Some(near) => format!("did you mean `{near}`? There are {}", listed(stages)),
+                None => format!("there are {}", listed(stages)),
             }),
             Self::MissingDependency { path, .. } => Some(format!(
                 "get it with `lapwing data pull` or `lapwing data checkout`, or correct {path} in dvc.yaml"
@@ -182,10 +198,9 @@ impl Error {
             Self::BadAssignment { .. } => {
                 Some("write it as `train.lr=0.02` or `file.yaml:train.lr=0.02`".to_owned())
             }
-            Self::BadSweep { .. } => Some(
-                "write it as `train.lr=0.1,0.2`, `train.depth=range(2, 9)` or, at random (--random TRIALS), `train.lr=log_uniform(1e-4, 1e-1)`"
-                    .to_owned(),
-            ),
+            Self::BadSweep { fault, .. } => Some(fault.advice().to_owned()),
+            Self::EmptySweep => Some(Fault::NoValues.advice().to_owned()),
+            Self::BadDraw { .. } => Some("as in `--random 20`".to_owned()),
             Self::DuplicateOutput { .. } | Self::OverlappingOutputs { .. } => {
                 Some("give each stage its own output path".to_owned())
             }
@@ -216,5 +231,18 @@ impl Error {
             | Self::UnsupportedPath { .. }
             | Self::CannotSet { .. } => None,
         }
+    }
+}
+
+fn listed(stages: &[String]) -> String {
+    let named: Vec<String> = stages
+        .iter()
+        .take(MOST_NAMED)
+        .map(|stage| format!("`{stage}`"))
+        .collect();
+    let named = named.join(", ");
+    match stages.len().saturating_sub(MOST_NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }

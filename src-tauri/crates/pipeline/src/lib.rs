@@ -39,6 +39,7 @@ pub use edit::{Assignment, Changed, Drafts, set_param};
 pub use error::{Error, Result};
 pub use lock::{LockEntry, LockFile, StageLock};
 pub use metrics::{Metric, metrics, plot_files, stage_metrics};
+pub use nearest::nearest;
 pub use outcome::{commit, commit_read, fingerprint, prepare, reading, recorded, restore};
 pub use params::{ParamValues, params, read_values};
 pub use pipeline::{Pipeline, Shown};

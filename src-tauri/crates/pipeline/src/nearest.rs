@@ -1,10 +1,8 @@
 //! The name that was probably meant.
 
 /// The known name closest to a mistyped one, if any is close enough to be worth saying.
-pub(crate) fn nearest<'a>(
-    typed: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = typed.chars().count();
     let limit = if length < 4 { 1 } else { (length / 3).max(2) };
     known

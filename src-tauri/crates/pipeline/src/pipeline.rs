@@ -225,7 +225,8 @@ impl Pipeline {
             .filter_map(|stage| stage.address.split_once('@').map(|(group, _)| group));
         Error::UnknownTarget {
             target: target.to_owned(),
-            nearest: nearest(target, names.chain(groups)).map(str::to_owned),
+            nearest: nearest(target, names.clone().chain(groups)).map(str::to_owned),
+            stages: names.map(str::to_owned).collect(),
         }
     }
 }

@@ -46,6 +46,64 @@ enum Scale {
     Log,
 }
 
+/// What is wrong with the values of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("has no `=` and no values")]
+    NoValues,
+    #[error("has an empty value")]
+    EmptyValue,
+    #[error("names a parameter for the second time")]
+    Twice,
+    #[error("has endlessly many values: try some of them at random")]
+    Endless,
+    #[error("makes more than {MAX_TRIALS} combinations: try some of them at random")]
+    TooMany,
+    #[error(
+        "is no way to say values: there are range, choice, uniform and log_uniform, and a text stands in quotes"
+    )]
+    Unknown,
+    #[error("needs numbers in its brackets")]
+    NoNumbers,
+    #[error("needs two numbers, the smaller one first")]
+    Ends,
+    #[error("needs two positive numbers, the smaller one first")]
+    LogEnds,
+    #[error("is written `range(from, to)` or `range(from, to, step)`")]
+    RangeEnds,
+    #[error("has no value in it")]
+    EmptyRange,
+    #[error("has more than {MAX_VALUES} values")]
+    LongRange,
+}
+
+impl Fault {
+    /// How it is done.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::NoValues => {
+                "write it as `train.lr=0.1,0.2`, `train.depth=range(2, 9)` or, at random (--random TRIALS), `train.lr=log_uniform(1e-4, 1e-1)`"
+            }
+            Self::EmptyValue => "take the comma out, or write '' for a text of no letters",
+            Self::Twice => "name it once, with all of its values: `train.lr=0.1,0.2`",
+            Self::Endless => "say how many (--random 20), or list the values: `train.lr=0.1,0.2`",
+            Self::TooMany => "say how many (--random 100), or list fewer values",
+            Self::Unknown => {
+                "a text with brackets is written `train.name='f(x)'`; a shell takes one pair of quotes for itself"
+            }
+            Self::NoNumbers | Self::Ends => "as in `train.rate=uniform(0.1, 0.9)`",
+            Self::LogEnds => "as in `train.lr=log_uniform(1e-4, 1e-1)`",
+            Self::RangeEnds => "as in `train.depth=range(2, 9)`, which ends before 9",
+            Self::EmptyRange => {
+                "it ends before its second number, `range(2, 9)` with 8; down it goes with a step below zero: `range(9, 2, -1)`"
+            }
+            Self::LongRange => {
+                "take a larger step, as in `range(0, 100000, 500)`, or draw from all of it (--random 20): `uniform(0, 100000)`"
+            }
+        }
+    }
+}
+
 /// Changes of one trial, each as [`Assignment::parse`] reads it.
 pub type Point = Vec<String>;
 
@@ -63,11 +121,11 @@ impl Space {
         for (axis, text) in axes.iter().zip(texts) {
             let change = Assignment::parse(&format!("{}=0", axis.name))?;
             if !names.insert((change.file, change.key)) {
-                return Err(bad(text, "names a parameter for the second time"));
+                return Err(bad(text, Fault::Twice));
             }
         }
         if axes.is_empty() {
-            return Err(bad("", "no parameter is named"));
+            return Err(Error::EmptySweep);
         }
         Ok(Self { axes })
     }
@@ -85,16 +143,10 @@ impl Space {
         let mut points: Vec<Point> = vec![Vec::new()];
         for axis in &self.axes {
             let Values::Listed(values) = &axis.values else {
-                return Err(bad(
-                    &axis.name,
-                    "has endlessly many values: try some of them at random",
-                ));
+                return Err(bad(&axis.name, Fault::Endless));
             };
             if points.len() * values.len() > MAX_TRIALS {
-                return Err(bad(
-                    &axis.name,
-                    "makes more than 1000 combinations: try some of them at random",
-                ));
+                return Err(bad(&axis.name, Fault::TooMany));
             }
             let with = |point: &Point, value: &String| {
                 let mut point = point.clone();
@@ -115,7 +167,7 @@ impl Space {
     /// When `count` is 0 or more than [`MAX_TRIALS`].
     pub fn random(&self, count: usize, seed: u64) -> Result<Vec<Point>> {
         if count == 0 || count > MAX_TRIALS {
-            return Err(bad(&count.to_string(), "is no number from 1 to 1000"));
+            return Err(Error::BadDraw { count });
         }
         let mut random = fastrand::Rng::with_seed(seed);
         let mut points: Vec<Point> = Vec::new();
@@ -157,27 +209,24 @@ fn short(number: f64) -> String {
     text.parse::<f64>().unwrap_or(number).to_string()
 }
 
-fn bad(text: &str, message: &'static str) -> Error {
+fn bad(text: &str, fault: Fault) -> Error {
     Error::BadSweep {
         text: text.to_owned(),
-        message,
+        fault,
     }
 }
 
 fn axis(text: &str) -> Result<Axis> {
     let (name, values) = text
         .split_once('=')
-        .ok_or_else(|| bad(text, "has no `=` and no values"))?;
+        .ok_or_else(|| bad(text, Fault::NoValues))?;
     let values = values.trim();
     let axis = Axis {
         name: name.trim().to_owned(),
         values: match function(values) {
             Some((word, numbers)) => called(text, word, &numbers)?,
             None if is_unknown(values) => {
-                return Err(bad(
-                    text,
-                    "is no way to say values: there are range, choice, uniform and log_uniform, and a text stands in quotes",
-                ));
+                return Err(bad(text, Fault::Unknown));
             }
             None => Values::Listed(listed(text, values)?),
         },
@@ -222,7 +271,7 @@ fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
                 .filter(|number: &f64| number.is_finite())
         })
         .collect::<Option<_>>()
-        .ok_or_else(|| bad(text, "needs numbers in its brackets"))?;
+        .ok_or_else(|| bad(text, Fault::NoNumbers))?;
     match (word, numbers.as_slice()) {
         ("range", [to]) => range(text, 0.0, *to, 1.0),
         ("range", [from, to]) => range(text, *from, *to, 1.0),
@@ -237,15 +286,9 @@ fn called(text: &str, word: &str, arguments: &[&str]) -> Result<Values> {
             to: *to,
             scale: Scale::Log,
         }),
-        ("log_uniform", [_, _]) => Err(bad(
-            text,
-            "needs two positive numbers, the smaller one first",
-        )),
-        ("range", _) => Err(bad(
-            text,
-            "is written `range(from, to)` or `range(from, to, step)`",
-        )),
-        _ => Err(bad(text, "needs two numbers, the smaller one first")),
+        ("log_uniform", [_, _]) => Err(bad(text, Fault::LogEnds)),
+        ("range", _) => Err(bad(text, Fault::RangeEnds)),
+        _ => Err(bad(text, Fault::Ends)),
     }
 }
 
@@ -254,10 +297,10 @@ fn range(text: &str, from: f64, to: f64, step: f64) -> Result<Values> {
     let count = ((to - from) / step).ceil();
     // Of a step of nothing there are endlessly many, or none.
     if count.is_nan() || count < 1.0 {
-        return Err(bad(text, "has no value in it"));
+        return Err(bad(text, Fault::EmptyRange));
     }
     if count > MAX_VALUES as f64 {
-        return Err(bad(text, "has more than 10000 values"));
+        return Err(bad(text, Fault::LongRange));
     }
     // Each from the first one: a sum of steps drifts. 0.1 + 2 · 0.1 is 0.30000000000000004, and 0.3 was meant.
     let at = |index: usize| from + step * index as f64;
@@ -276,7 +319,7 @@ fn listed(text: &str, values: &str) -> Result<Vec<String>> {
     let mut all: Vec<String> = Vec::new();
     for part in parts(values) {
         if part.is_empty() {
-            return Err(bad(text, "has an empty value"));
+            return Err(bad(text, Fault::EmptyValue));
         }
         if !all.iter().any(|known| known == part) {
             all.push(part.to_owned());

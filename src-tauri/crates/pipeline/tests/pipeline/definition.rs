@@ -117,7 +117,15 @@ fn an_unknown_stage_suggests_the_nearest() {
     let report = pipeline.find("trian").unwrap_err().report();
     assert_eq!(
         (report.name.as_str(), report.hint.as_deref()),
-        ("pipeline.unknown_stage", Some("did you mean `train`?"))
+        (
+            "pipeline.unknown_stage",
+            Some("did you mean `train`? There are `train`, `each@a`, `each@b`")
+        )
+    );
+    let report = pipeline.find("something").unwrap_err().report();
+    assert_eq!(
+        report.hint.as_deref(),
+        Some("there are `train`, `each@a`, `each@b`")
     );
     let names = |target: &str| -> Vec<String> {
         pipeline

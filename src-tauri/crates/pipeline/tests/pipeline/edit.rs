@@ -102,6 +102,14 @@ fn what_cannot_be_changed_says_why() {
             "params.yaml has no place for `model.dept`: it is not there; did you mean 'model.depth'?",
         ),
         (
+            "depth=3",
+            "params.yaml has no place for `depth`: it is not there; did you mean 'model.depth'?",
+        ),
+        (
+            "dept=3",
+            "params.yaml has no place for `dept`: it is not there; did you mean 'model.depth'?",
+        ),
+        (
             "other=3",
             "params.yaml has no place for `other`: it is not there; '+other=…' adds it",
         ),

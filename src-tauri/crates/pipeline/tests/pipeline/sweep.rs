@@ -95,7 +95,10 @@ fn what_cannot_be_swept_is_said() {
         Ok(space) => space.grid().unwrap_err().report().message,
         Err(error) => error.report().message,
     };
-    assert_eq!(said(&[]), "`` no parameter is named");
+    assert_eq!(
+        said(&[]),
+        "no parameter is named whose values could be tried"
+    );
     assert_eq!(said(&["lr"]), "`lr` has no `=` and no values");
     assert_eq!(said(&["lr=1,,2"]), "`lr=1,,2` has an empty value");
     assert_eq!(
@@ -131,6 +134,27 @@ fn what_cannot_be_swept_is_said() {
             .starts_with("`lr=log_unifrom(1, 2)` is no way to say values")
     );
     assert_eq!(said(&["=1,2"]), "`=1` is not a parameter change");
+}
+
+#[test]
+fn each_way_to_be_no_sweep_has_a_hint_of_its_own() {
+    let hint = |texts: &[&str]| match Space::parse(&owned(texts)) {
+        Ok(space) => space.grid().unwrap_err().report().hint.unwrap(),
+        Err(error) => error.report().hint.unwrap(),
+    };
+    let endless = hint(&["lr=uniform(0, 1)"]);
+    assert!(endless.contains("--random 20"), "{endless}");
+    let many = hint(&["a=range(0, 100)", "b=range(0, 100)"]);
+    assert!(many.contains("fewer values"), "{many}");
+    let twice = hint(&["lr=1,2", "lr=3"]);
+    assert!(twice.contains("once, with all of its values"), "{twice}");
+    let log = hint(&["lr=log_uniform(0, 1)"]);
+    assert!(log.contains("log_uniform(1e-4, 1e-1)"), "{log}");
+    let comma = hint(&["lr=1,,2"]);
+    assert!(comma.contains("take the comma out"), "{comma}");
+    let none = space(&["lr=1,2"]).random(0, 0).unwrap_err().report();
+    assert_eq!(none.message, "0 trials cannot be drawn: from 1 to 1000 can");
+    assert_eq!(none.hint.unwrap(), "as in `--random 20`");
 }
 
 #[test]
