@@ -61,11 +61,9 @@ fn start_container(
         onnxruntime: library.as_deref(),
         base: &base,
     };
-    say("building the image");
     let tag = format!("{}:latest", container(deployment));
     let (dockerfile, files) = read(image::context(&folder, &parts).reported()?)?;
-    app.block_on(docker::build(&tag, &dockerfile, &files, &mut |_| {}))?
-        .reported()?;
+    build(app, &tag, &dockerfile, &files, say)?;
     let limits = super::defaults::of(deployment.project.as_deref(), &deployment.name)?;
     let spec = ServiceSpec {
         name: container(deployment),
@@ -92,6 +90,39 @@ fn start_container(
     };
     say("starting the container");
     app.block_on(docker::service_start(&spec))?.reported()
+}
+
+/// Builds the image on a thread of its own, and says here how far it is.
+fn build(
+    app: &App,
+    tag: &str,
+    dockerfile: &str,
+    files: &[ContextFile],
+    say: &dyn Fn(&str),
+) -> Result<(), Report> {
+    say("building the image");
+    let (tell, told) = std::sync::mpsc::channel::<String>();
+    let built = std::thread::scope(|scope| {
+        let work = scope.spawn(move || {
+            let mut hear = |text: &str| {
+                // Who hears it lives as long as this thread.
+                let _ = tell.send(text.to_owned());
+            };
+            app.block_on(docker::build(tag, dockerfile, files, &mut hear))
+        });
+        let mut making = docker::Making::default();
+        making.hear("building the image");
+        for text in told {
+            if let Some(line) = making.hear(&text) {
+                say(&line);
+            }
+        }
+        work.join()
+    });
+    match built {
+        Ok(built) => built?.reported(),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 /// The Dockerfile of an image, and the files that it is built from.

@@ -7,6 +7,7 @@ use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{BuildImageOptionsBuilder, PushImageOptionsBuilder};
 use futures_util::StreamExt as _;
 
+use super::making::{BUILDING, PULLING, Pulling, is_noise};
 use super::{ca, connect};
 use crate::environment::digest;
 use crate::{Error, Image, Result};
@@ -85,7 +86,7 @@ pub(super) async fn ensure_on(
             if !exists(docker, base).await? {
                 pull(docker, base, say).await?;
             }
-            say(&format!("building the image {tag} from {base}\n"));
+            say(&format!("{BUILDING} from {base}\n"));
             let file = |path: &str, text: &str| ContextFile {
                 path: path.to_owned(),
                 content: text.as_bytes().to_vec(),
@@ -107,16 +108,20 @@ pub(super) async fn ensure_on(
 
 async fn pull(docker: &Docker, name: &str, say: &mut (dyn FnMut(&str) + Send)) -> Result<()> {
     use bollard::query_parameters::CreateImageOptionsBuilder;
-    say(&format!("pulling {name}\n"));
+    say(&format!("{PULLING} {name}\n"));
     let (image, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
     let options = CreateImageOptionsBuilder::new()
         .from_image(image)
         .tag(tag)
         .build();
     let mut stream = docker.create_image(Some(options), None, None);
+    let mut pulling = Pulling::of(name);
     while let Some(step) = stream.next().await {
-        if step.is_err() {
+        let Ok(step) = step else {
             return Err(Error::NoImage(name.to_owned()));
+        };
+        if let Some(line) = pulling.hear(&step) {
+            say(&line);
         }
     }
     Ok(())
@@ -273,7 +278,9 @@ async fn build_with(
         };
         let step = step.map_err(|error| failed(&said, error.to_string()))?;
         if let Some(text) = step.stream {
-            say(&text);
+            if !is_noise(&text) {
+                say(&text);
+            }
             said.push(text);
         }
         if let Some(error) = step.error_detail {

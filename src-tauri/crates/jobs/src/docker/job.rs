@@ -14,6 +14,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 use lapwing_core::Timestamp;
 
+use super::making::Making;
 use super::{DockerHost, RemoteDockerSpec, block_on, connect, container, image, tracked, travel};
 use crate::folder::Folder;
 use crate::ssh::{self, Keeper, Memory};
@@ -292,8 +293,20 @@ fn is_new(found: &ContainerInspectResponse) -> bool {
     status == Some(ContainerStateStatusEnum::CREATED)
 }
 
+/// What is said while it is made goes into the log, and how far it is into the job's state.
 async fn image_of(folder: &Folder, docker: &Docker, image: &Image) -> Result<String> {
-    image::ensure_on(docker, image, &mut say(folder)).await
+    let (mut log, mut making) = (say(folder), Making::default());
+    let mut hear = |text: &str| {
+        log(text);
+        if let Some(why) = making.hear(text)
+            && let Err(error) = set_why(folder, Some(why))
+        {
+            tracing::debug!(%error, "how far the image is cannot be said");
+        }
+    };
+    let made = image::ensure_on(docker, image, &mut hear).await?;
+    set_why(folder, None)?;
+    Ok(made)
 }
 
 /// Into the job's log.

@@ -5,6 +5,7 @@ mod container;
 mod engine;
 mod image;
 mod job;
+mod making;
 mod service;
 mod tracked;
 mod travel;
@@ -20,6 +21,7 @@ use crate::{Error, Result};
 pub use engine::DockerHost;
 pub use image::{ContextFile, Pushing, build, default_base, ensure, has_image, push};
 pub(crate) use job::{Place, discard, has_container, run_job};
+pub use making::Making;
 pub use service::{
     ServiceSpec, ServiceState, service_logs, service_remove, service_start, service_state,
     service_stop,
