@@ -16,7 +16,7 @@ use std::path::Path;
 use lapwing_core::{Code, Report, RunId};
 use lapwing_serving::ModelFolder;
 use lapwing_serving::pickle::{Verdict, scan_all};
-use lapwing_tracking::{ModelVersion, RegisteredModel};
+use lapwing_tracking::{ModelVersion, RegisteredModel, Search};
 
 pub(crate) use package::ORIGIN;
 pub use pull::{pull, search};
@@ -60,7 +60,7 @@ fn row(model: RegisteredModel) -> ModelRow {
 /// # Errors
 /// When there is none with that name.
 pub fn get(app: &App, input: ModelName) -> Result<ModelDetail, Report> {
-    let model = app.tracking().model(&input.name).reported()?;
+    let model = known(app, &input.name)?;
     let served = served(app)?;
     let versions = app.tracking().versions(&input.name).reported()?;
     let versions = versions
@@ -233,8 +233,77 @@ pub fn source_uri(app: &App, text: &str, folder: &Path) -> Result<String, Report
     match runs::find(app, text) {
         Ok(id) => Ok(format!("runs:/{id}")),
         Err(report) if report.code == Code::Invalid => Err(report),
-        Err(_) => Ok(text.to_owned()),
+        // A logged model's id, and the newest version of a registered one.
+        Err(_) if text.starts_with("m-") || app.tracking().model(text).is_ok() => {
+            Ok(text.to_owned())
+        }
+        Err(_) => Err(Report::new(
+            Code::NotFound,
+            "model.no_source",
+            format!("`{text}` is no run, no registered model, and no folder here"),
+        )
+        .hint(could_be_meant(app)?)),
     }
+}
+
+/// Runs that logged a model are what most people mean.
+fn could_be_meant(app: &App) -> Result<String, Report> {
+    const LOOKED_AT: u32 = 50;
+    const NAMED: usize = 3;
+    let search = Search {
+        experiments: None,
+        filter: String::new(),
+        order_by: Vec::new(),
+        max: Some(LOOKED_AT),
+        page_token: None,
+        view: lapwing_store::search::View::Active,
+    };
+    let page = app.tracking().search(&search).reported()?;
+    let mut named: Vec<String> = Vec::new();
+    for run in page.runs {
+        if named.len() < NAMED && !app.tracking().logged_models(&run.id).reported()?.is_empty() {
+            let short: String = run.id.as_str().chars().take(8).collect();
+            named.push(format!("{short} ({})", run.name));
+        }
+    }
+    let mut words = vec![
+        "it can be the beginning of a run's id, NAME@ALIAS, or a folder with an MLmodel file"
+            .to_owned(),
+    ];
+    let models = app.tracking().models().reported()?;
+    if !models.is_empty() {
+        let names: Vec<String> = models
+            .into_iter()
+            .take(NAMED)
+            .map(|model| model.name)
+            .collect();
+        words.push(format!("registered here: {}", names.join(", ")));
+    }
+    words.push(if named.is_empty() {
+        "no run has logged a model yet, as `mlflow.autolog()` does".to_owned()
+    } else {
+        format!("the newest runs with a model: {}", named.join(", "))
+    });
+    Ok(words.join("; "))
+}
+
+/// A registered model; of one that is not, which is meant.
+fn known(app: &App, name: &str) -> Result<RegisteredModel, Report> {
+    match app.tracking().model(name) {
+        Err(lapwing_tracking::Error::NotFound(_)) => {}
+        found => return found.reported(),
+    }
+    let all = app.tracking().models().reported()?;
+    let names = all.iter().map(|model| model.name.as_str());
+    let hint = match lapwing_pipeline::nearest(name, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if all.is_empty() => {
+            "there are none yet: `lapwing models register RUN_ID --name NAME` makes one".to_owned()
+        }
+        None => "see `lapwing models list`".to_owned(),
+    };
+    let message = format!("there is no registered model `{name}`");
+    Err(Report::new(Code::NotFound, "model.unknown", message).hint(hint))
 }
 
 /// Makes a version, and the model when it is new.
@@ -278,7 +347,12 @@ fn made_elsewhere(app: &App, source: &str, report: Report) -> Report {
         Some(maker) => report.hint(format!(
             "its outputs come from the cache: register the run that made them, {maker}"
         )),
-        None => report,
+        None if logged(&id) => report,
+        // What cannot be looked up is not offered.
+        None => match could_be_meant(app) {
+            Ok(hint) => report.hint(hint),
+            Err(_) => report,
+        },
     }
 }
 
@@ -287,6 +361,7 @@ fn made_elsewhere(app: &App, source: &str, report: Report) -> Report {
 /// # Errors
 /// When there is no such model or version, or the alias is reserved.
 pub fn set_alias(app: &App, input: SetAlias) -> Result<Nothing, Report> {
+    known(app, &input.name)?;
     match input.version {
         Some(version) => app
             .tracking()
