@@ -39,6 +39,7 @@ fn show(lineage: &Lineage) {
 fn kind_word(kind: LineageKind) -> &'static str {
     match kind {
         LineageKind::Commit => "commit",
+        LineageKind::File => "file",
         LineageKind::Dataset => "dataset",
         LineageKind::Stage => "stage",
         LineageKind::Run => "run",

@@ -513,7 +513,9 @@ export type LineageEdge = {
 };
 
 /**  What a node of the lineage graph is. */
-export type LineageKind = "commit" | "dataset" | "stage" | "run" | "model_version" | "revision" | "deployment" | "prediction";
+export type LineageKind = "commit" | 
+/**  What git keeps, a script above all: not data that has versions of its own. */
+"file" | "dataset" | "stage" | "run" | "model_version" | "revision" | "deployment" | "prediction";
 
 export type LineageNode = {
 	id: string,

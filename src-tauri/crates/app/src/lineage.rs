@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use lapwing_core::{Code, PredictionId, Report, RunId};
 use lapwing_serving::predictions;
 use lapwing_store::deployments as table;
-use lapwing_tracking::Run;
+use lapwing_tracking::{Run, RunInput};
 
 use crate::error::Reported as _;
+use crate::pipeline::{GIT, KEPT_BY};
 use crate::runs::context;
 use crate::scoring::{self, MODEL_RUN, SCORED};
 use crate::wire::{Lineage, LineageEdge, LineageKind, LineageNode, Trace};
@@ -17,6 +18,11 @@ use crate::{App, projects, runs};
 const MAX_RUNS: usize = 200;
 /// From so many characters on, the beginning of a data set's hash names it.
 const SHORT_DIGEST: usize = 6;
+
+/// How files of programs end.
+const PROGRAMS: [&str; 12] = [
+    "py", "ipynb", "r", "rmd", "jl", "sh", "sql", "scala", "java", "cpp", "rs", "js",
+];
 
 #[derive(Default)]
 struct Graph {
@@ -321,9 +327,15 @@ fn up(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {
     for input in &run.inputs {
         let data = format!("data:{}", input.digest);
         let short: String = input.digest.chars().take(8).collect();
-        graph
-            .node(&data, LineageKind::Dataset, input.name.clone(), short)
-            .route = Some("/data".to_owned());
+        let kind = if is_file(input) {
+            LineageKind::File
+        } else {
+            LineageKind::Dataset
+        };
+        let node = graph.node(&data, kind, input.name.clone(), short);
+        if node.kind == LineageKind::Dataset {
+            node.route = Some("/data".to_owned());
+        }
         let is_output = context(input, "mlflow.data.context").as_deref() == Some("output");
         let Some(stage) = context(input, "lapwing.stage") else {
             if is_output {
@@ -350,6 +362,14 @@ fn up(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {
         graph.edge(&stage_id, &node_id);
     }
     scored_with(app, &run, graph)
+}
+
+/// What a stage reads or makes that is no data: git keeps it, or it is a program that git is still to keep.
+fn is_file(input: &RunInput) -> bool {
+    let extension = std::path::Path::new(&input.name).extension();
+    let is_program =
+        extension.is_some_and(|end| PROGRAMS.iter().any(|known| end.eq_ignore_ascii_case(known)));
+    is_program || context(input, KEPT_BY).as_deref() == Some(GIT)
 }
 
 fn down(app: &App, id: &RunId, graph: &mut Graph) -> Result<(), Report> {

@@ -14,6 +14,7 @@ import "@xyflow/react/dist/style.css";
 import {
   Box,
   Database,
+  FileCode,
   GitCommitHorizontal,
   Layers,
   type LucideIcon,
@@ -43,6 +44,7 @@ import "./lineage.css";
 
 const ICON: Record<LineageKind, LucideIcon> = {
   commit: GitCommitHorizontal,
+  file: FileCode,
   dataset: Database,
   stage: Workflow,
   run: Play,

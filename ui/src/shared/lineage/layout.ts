@@ -67,6 +67,7 @@ export function related(lineage: Lineage, id: string): Set<string> {
 
 export const KIND: Record<LineageKind, string> = {
   commit: "Commit",
+  file: "File",
   dataset: "Data",
   stage: "Stage",
   run: "Run",

@@ -33,6 +33,7 @@ pub use view::{get, status, status_words, waiting};
 
 pub(crate) use elsewhere::{Elsewhere, Work};
 pub(crate) use follow::wire_status;
+pub(crate) use record::{GIT, KEPT_BY};
 pub(crate) use resume::Intent;
 pub(crate) use start::{reconcile, user};
 pub(crate) use sweep::reconcile as reconcile_sweeps;

@@ -26,11 +26,11 @@ pub(super) fn known(
     let inputs = lock
         .deps
         .iter()
-        .filter_map(|entry| input(stage, entry, "input"));
+        .filter_map(|entry| input(project, stage, entry, "input"));
     let outputs = lock
         .outs
         .iter()
-        .filter_map(|entry| input(stage, entry, "output"));
+        .filter_map(|entry| input(project, stage, entry, "output"));
     app.tracking()
         .add_inputs(run_id, inputs.chain(outputs).collect())
         .reported()?;
@@ -81,11 +81,23 @@ fn flatten(key: &str, value: &Value, each: &mut dyn FnMut(&str, String)) {
     }
 }
 
-fn input(stage: &Stage, entry: &LockEntry, context: &str) -> Option<RunInput> {
+/// Who keeps the versions of what a stage reads or makes; DVC where nothing is said.
+pub(crate) const KEPT_BY: &str = "lapwing.kept_by";
+pub(crate) const GIT: &str = "git";
+
+fn input(project: &Project, stage: &Stage, entry: &LockEntry, context: &str) -> Option<RunInput> {
     let name = match stage.wdir.as_str() {
         "" => entry.path.clone(),
         wdir => format!("{wdir}/{}", entry.path),
     };
+    let mut tags = vec![
+        json!({ "key": "mlflow.data.context", "value": context }),
+        json!({ "key": "lapwing.stage", "value": stage.address }),
+    ];
+    // Where git cannot be asked, it is said of nothing.
+    if project.is_tracked_by_git(&name).unwrap_or_default() {
+        tags.push(json!({ "key": KEPT_BY, "value": GIT }));
+    }
     Some(RunInput {
         name,
         digest: entry.md5.clone()?,
@@ -93,11 +105,7 @@ fn input(stage: &Stage, entry: &LockEntry, context: &str) -> Option<RunInput> {
         source: json!({ "path": entry.path, "size": entry.size }).to_string(),
         schema: None,
         profile: None,
-        tags: json!([
-            { "key": "mlflow.data.context", "value": context },
-            { "key": "lapwing.stage", "value": stage.address },
-        ])
-        .to_string(),
+        tags: serde_json::Value::Array(tags).to_string(),
     })
 }
 

@@ -104,6 +104,8 @@ pub struct SetAlias {
 #[serde(rename_all = "snake_case")]
 pub enum LineageKind {
     Commit,
+    /// What git keeps, a script above all: not data that has versions of its own.
+    File,
     Dataset,
     Stage,
     Run,
