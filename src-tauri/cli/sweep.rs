@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use lapwing_app::pipeline;
+use lapwing_app::pipeline::{self, Heard};
 use lapwing_app::wire::{Better, Goal, PlannedSweep, RunStatus, StartSweep, SweepView, TrialRow};
 use lapwing_core::{Code, Report};
 
@@ -49,7 +49,7 @@ pub fn run(context: &Context, arguments: Sweep) -> Done {
         print::dim(&summary(&started.planned))
     ));
     pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the sweep…"))?;
-    let Some(view) = pipeline::follow_sweep(&context.app, &run_id, &say_trial)? else {
+    let Some(view) = pipeline::follow_sweep(&context.app, &run_id, &say)? else {
         return Ok(ExitCode::SUCCESS);
     };
     match failure(&view) {
@@ -72,6 +72,16 @@ fn say_plan(planned: &PlannedSweep) {
         print::line(&format!("{number:>4}  {}", trial.join("  ")));
     }
     print::talk(&format!("{}.", summary(planned)));
+}
+
+fn say(heard: Heard<'_>, view: &SweepView) {
+    match heard {
+        Heard::Trial(trial) => say_trial(trial, view),
+        Heard::Doing(trial, what) => {
+            let of = format!("trial {}/{}", trial.number, view.trials.len());
+            print::talk(&print::dim(&format!("  {of}  {what}")));
+        }
+    }
 }
 
 fn say_trial(trial: &TrialRow, view: &SweepView) {
@@ -189,28 +199,42 @@ fn sorted(view: &SweepView) -> Vec<&TrialRow> {
     trials
 }
 
-/// Why a sweep is not what was asked for.
+/// Why a sweep is not what was asked for, and what to do about it.
 fn failure(view: &SweepView) -> Option<Report> {
     let not = |trial: &&TrialRow| trial.status != Some(RunStatus::Finished);
     let left = view.trials.iter().filter(not).count();
-    let failed = |name, message: String| Some(Report::new(Code::Failed, name, message));
-    let report = match view.status {
-        RunStatus::Killed => failed("sweep.stopped", "the sweep was stopped".to_owned()),
+    let (name, message) = match view.status {
+        RunStatus::Killed => ("sweep.stopped", "the sweep was stopped".to_owned()),
         RunStatus::Failed => {
             let why = view.failure.clone();
             let why = why.unwrap_or_else(|| "the sweep failed".to_owned());
-            let hint = "`lapwing runs show RUN` names the jobs of a trial, `lapwing jobs logs JOB` what one printed";
-            return failed("sweep.failed", why).map(|report| report.hint(hint));
+            ("sweep.failed", why)
         }
-        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled if left == 0 => None,
-        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled => failed(
+        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled if left == 0 => {
+            return None;
+        }
+        RunStatus::Finished | RunStatus::Running | RunStatus::Scheduled => (
             "sweep.trials_failed",
             format!("{left} of {} trials did not finish", view.trials.len()),
         ),
     };
-    report.map(|report| {
-        report.hint(
-            "the same `lapwing sweep` again runs what is missing: what was made comes from the cache",
-        )
+    let report = Report::new(Code::Failed, name, message);
+    let advice = view.advice.clone().into_iter();
+    let hint: Vec<String> = advice.chain(log_of(view)).collect();
+    Some(if hint.is_empty() {
+        report
+    } else {
+        report.hint(hint.join(" "))
     })
+}
+
+/// How to read what a failed trial printed.
+fn log_of(view: &SweepView) -> Option<String> {
+    let failed = |trial: &&TrialRow| trial.status == Some(RunStatus::Failed);
+    let trial = view.trials.iter().find(failed)?;
+    let run = print::short(trial.run_id.as_ref()?.as_str());
+    Some(format!(
+        "`lapwing runs show {run}` names the jobs of trial {}, `lapwing jobs logs JOB` what one printed.",
+        trial.number
+    ))
 }

@@ -219,6 +219,10 @@ fn a_trial_that_fails_is_one_of_many_and_the_same_sweep_again_runs_what_is_missi
         printed.contains("1 of 2 trials did not finish"),
         "{printed}"
     );
+    assert!(
+        printed.contains("failed in the command of a stage, and would again"),
+        "nobody is told to only try again: {printed}"
+    );
     assert_eq!(bench.marks("train").len(), 2);
     let script = TRAIN.replace("exit 1", "true");
     std::fs::write(bench.folder.join("train.sh"), script).unwrap();
@@ -262,6 +266,8 @@ fn a_sweep_that_is_stopped_leaves_nothing_behind() {
     std::fs::remove_file(hold).unwrap();
     let shown = bench.show(&run);
     assert_eq!(shown["row"]["status"], "KILLED", "{shown}");
+    let advice = shown["sweep"]["advice"].as_str().unwrap();
+    assert!(advice.contains("runs only what is missing"), "{advice}");
     let states = column(&shown["sweep"], "status");
     assert_eq!(
         states,

@@ -1045,6 +1045,8 @@ export type RunData = {
 
 export type RunDetail = {
 	row: RunRow,
+	/**  What is being done for it or what it waits for, while it goes on: its image is built, a machine is busy. */
+	doing: string | null,
 	tags: { [key in string]: string },
 	jobs: JobRow[],
 	data: RunData[],
@@ -1309,6 +1311,8 @@ export type SweepView = {
 	/**  Number of the trial that comes closest to the goal, of those that finished. */
 	best: number | null,
 	failure: string | null,
+	/**  What to do about the trials that did not finish, in whole sentences, when it has ended. */
+	advice: string | null,
 };
 
 /**  What is synced: the project's experiment, or those that are named. */
@@ -1430,8 +1434,12 @@ export type TrialRow = {
 	start: Timestamp | null,
 	end: Timestamp | null,
 	metrics: { [key in string]: number | null },
+	/**  What is being done for it or what it waits for, while it goes on: its image is built, a machine is busy. */
+	doing: string | null,
 	/**  Why it failed. */
 	failure: string | null,
+	/**  It failed of what its own command did, and would again. */
+	fails_again: boolean,
 };
 
 export type UploadFile = {

@@ -5,7 +5,7 @@ import { call, showFailure, useAction, useCommand } from "../api/client";
 import type { LoggedModelRow, RunDetail, SweepView } from "../api/generated";
 import { toReport } from "../host";
 import { pathTo, usePlace } from "../shared/place";
-import { Asked, Failure, Skeleton } from "../shared/states";
+import { Asked, Failure, Prose, Skeleton } from "../shared/states";
 import { useProject } from "../shared/stored";
 import { sweepEvery } from "../shared/trials";
 import { Button, IconButton, Page, Tabs, Tag } from "../shared/ui";
@@ -157,6 +157,11 @@ export function Run({ id }: { id: string }) {
         </>
       }
     >
+      {run.data?.doing ? (
+        <p className="run-doing quiet" role="status">
+          <Prose text={run.data.doing} />
+        </p>
+      ) : null}
       {row && row.waits !== null ? <WaitsBanner started={row.start} why={row.waits} /> : null}
       <Tabs
         label="Run"

@@ -109,10 +109,12 @@ export function RunOverview({
             {detail.jobs.map((job) => (
               <li key={job.id}>
                 <State tone={JOB[job.status].tone}>{JOB[job.status].word}</State>
-                <To to={pathTo("jobs", job.id)} className="cut grow">
+                <To to={pathTo("jobs", job.id)} className="cut">
                   {job.stage ?? job.title}
                 </To>
-                <span className="faint">{job.outcome}</span>
+                <span className="faint cut grow" title={job.outcome ?? job.why ?? undefined}>
+                  {job.outcome ?? job.why}
+                </span>
                 <span className="quiet num">
                   {job.started === null ? "" : duration(Math.max(0, (job.ended ?? now) - job.started))}
                 </span>

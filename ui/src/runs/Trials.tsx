@@ -22,16 +22,16 @@ import {
 const NOT_BEGUN = { tone: "idle", word: "not begun" } as const;
 const WAITING = { tone: "idle", word: "waiting" } as const;
 
-/** A failed one says why beside its word. */
+/** A failed one says why beside its word, and one that goes on what is done for it. */
 function TrialState({ trial, goesOn }: { trial: TrialRow; goesOn: boolean }) {
   const { tone, word } = trial.status !== null ? RUN[trial.status] : goesOn ? WAITING : NOT_BEGUN;
-  const failure = trial.status === "FAILED" ? trial.failure : null;
+  const beside = trial.status === "FAILED" ? trial.failure : trial.doing;
   return (
-    <span className="line" title={failure ?? undefined}>
+    <span className="line" title={beside ?? undefined}>
       <State tone={tone}>{word}</State>
-      {failure ? (
+      {beside ? (
         <span className="cut quiet">
-          <Prose text={failure} />
+          <Prose text={beside} />
         </span>
       ) : null}
     </span>

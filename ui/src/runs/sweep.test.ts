@@ -25,7 +25,9 @@ const trial = (number: number, set: string[], more: Partial<TrialRow> = {}): Tri
   start: 1000,
   end: 3000,
   metrics: {},
+  doing: null,
   failure: null,
+  fails_again: false,
   ...more,
 });
 
@@ -49,6 +51,7 @@ const view = (trials: TrialRow[], more: Partial<SweepView> = {}): SweepView => (
   trials,
   best: null,
   failure: null,
+  advice: null,
   ...more,
 });
 
@@ -122,7 +125,8 @@ test("why there is no best one is said, and only then", () => {
 
 test("a sweep that left trials behind says how to go on", () => {
   const left = [trial(1, []), trial(2, [], { status: "FAILED" }), trial(3, [], waiting)];
-  expect(againSentence(view(left, { status: "KILLED" }))).toContain("2 trials did not finish");
+  const advice = "The same sweep again runs only what is missing.";
+  expect(againSentence(view(left, { status: "KILLED", advice }))).toBe(`2 trials did not finish. ${advice}`);
   expect(againSentence(view(left, { status: "RUNNING" }))).toBeNull();
   expect(againSentence(view([trial(1, [])]))).toBeNull();
   expect(doneShare(left)).toBe(67);

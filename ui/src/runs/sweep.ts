@@ -1,5 +1,5 @@
 // Plain functions behind a sweep's page.
-import type { Goal, SweepView, TrialRow } from "../api/generated";
+import type { Goal, StartSweep, SweepView, TrialRow } from "../api/generated";
 import { plural } from "../shared/format";
 import type { Sorting } from "../shared/Table";
 import { tally } from "../shared/trials";
@@ -72,6 +72,11 @@ export function bestOf(view: SweepView): TrialRow | null {
   return view.trials.find(({ number }) => number === view.best) ?? null;
 }
 
+/** Of a trial that has not finished nobody knows what its parameters make. */
+export function isUsable({ status }: TrialRow): boolean {
+  return status === "FINISHED";
+}
+
 export function trialTime({ start, end }: TrialRow, now: number): number | null {
   return start === null ? null : Math.max(0, (end ?? now) - start);
 }
@@ -91,7 +96,40 @@ export function againSentence(view: SweepView): string | null {
   if (view.status === "RUNNING" || view.status === "SCHEDULED") return null;
   const left = view.trials.filter(({ status }) => status !== "FINISHED").length;
   if (left === 0) return null;
-  return `${plural(left, "trial")} did not finish. The same sweep again runs only what is missing: what was made comes from the cache.`;
+  return [`${plural(left, "trial")} did not finish.`, view.advice].filter(Boolean).join(" ");
+}
+
+/** What is true of some trials, said once. */
+export interface Told {
+  text: string;
+  trials: TrialRow[];
+}
+
+function told(trials: readonly TrialRow[], of: (trial: TrialRow) => string | null): Told[] {
+  const found = new Map<string, TrialRow[]>();
+  for (const trial of trials) {
+    const text = of(trial);
+    if (text !== null) found.set(text, [...(found.get(text) ?? []), trial]);
+  }
+  return [...found].map(([text, same]) => ({ text, trials: same }));
+}
+
+/** What trials failed of. */
+export function failuresOf(trials: readonly TrialRow[]): Told[] {
+  return told(trials, ({ status, failure }) => (status === "FAILED" ? failure : null));
+}
+
+/** What is done for trials that go on, or what they wait for. */
+export function doingOf(trials: readonly TrialRow[]): Told[] {
+  return told(trials, ({ doing }) => doing);
+}
+
+/** Whether a parameter was drawn from each power of ten as often as from the next. */
+export function isLogarithmic(asked: StartSweep, name: string): boolean {
+  return asked.values.some((text) => {
+    const [named, values] = assigned(text);
+    return named.trim() === name && values.trim().startsWith("log_uniform");
+  });
 }
 
 /** Percent of the trials that are done. */

@@ -11,7 +11,9 @@ const trials = (...statuses: (RunStatus | null)[]): TrialRow[] =>
     start: null,
     end: null,
     metrics: {},
+    doing: null,
     failure: null,
+    fails_again: false,
   }));
 
 const view = (status: RunStatus, rows: TrialRow[]): SweepView => ({
@@ -32,6 +34,7 @@ const view = (status: RunStatus, rows: TrialRow[]): SweepView => ({
   trials: rows,
   best: null,
   failure: null,
+  advice: null,
 });
 
 test("what failed is done too, and what was stopped is not", () => {

@@ -220,8 +220,15 @@ pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
     all.reverse();
     let logged = app.tracking().logged_models(&input.run_id).reported()?;
     let folder = app.tracking().artifact_folder(&input.run_id).reported()?;
+    let row = row(&run, &registered(app)?, &active);
+    let goes_on = active.contains_key(&run.id) && row.waits.is_none();
     Ok(RunDetail {
-        row: row(&run, &registered(app)?, &active),
+        doing: if goes_on {
+            pipeline::doing(app, &run.id)?
+        } else {
+            None
+        },
+        row,
         data: data(&run.inputs),
         tags: run.tags.clone(),
         jobs: all,

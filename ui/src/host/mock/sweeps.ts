@@ -80,7 +80,17 @@ function trial(number: number): TrialRow {
       status === "FINISHED"
         ? { [goal().metric]: auc, accuracy: 0.74 + next() * 0.05, log_loss: 0.53 - auc / 10 }
         : {},
-    failure: status === "FAILED" ? "stage `train` failed: exit code 1" : null,
+    doing:
+      status === "RUNNING"
+        ? "building the image from python:3.11-slim, step 7 of 8: Collecting scikit-learn==1.9.1"
+        : null,
+    failure:
+      status === "FAILED"
+        ? long
+          ? "stage `train_with_every_feature_of_the_flights` could not be started: the image registry.example.org/machine-learning/flight-delays:2013 is not here, and cannot be pulled"
+          : "stage `train` failed: exit code 1"
+        : null,
+    fails_again: status === "FAILED",
   };
 }
 
@@ -92,6 +102,15 @@ const SWEEP_STATUS: Record<Shape, RunStatus> = {
   stopped: "KILLED",
   failed: "FAILED",
 };
+
+function adviceOf(trials: TrialRow[]): string | null {
+  if (SWEEP_STATUS[shape] === "RUNNING" || trials.every(({ status }) => status === "FINISHED")) return null;
+  if (shape === "failed")
+    return "The log of a failed trial says why. As long as that is not mended, the same sweep fails again.";
+  if (shape === "stopped")
+    return "The same sweep again runs only what is missing: what was made comes from the cache.";
+  return "One trial failed in the command of a stage, and would again: its log says why. Mend that, or leave the values out.";
+}
 
 function view(): SweepView {
   const trials = Array.from({ length: amount }, (_, index) => trial(index + 1));
@@ -120,6 +139,7 @@ function view(): SweepView {
     trials,
     best: aimless ? null : (best?.number ?? null),
     failure: shape === "failed" ? "stage `train` failed, and every trial needs it" : null,
+    advice: adviceOf(trials),
   };
 }
 

@@ -752,6 +752,7 @@ export const answers: Answers = {
     const row = allRuns().find((known) => known.run_id === run_id) ?? runRow(1);
     return {
       row,
+      doing: row.status === "RUNNING" ? "installing packages" : null,
       tags: {
         "mlflow.source.name": "src/train.py",
         "lapwing.project": PROJECT,

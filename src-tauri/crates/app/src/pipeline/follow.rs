@@ -65,8 +65,7 @@ struct Seen {
 
 impl Seen {
     fn notes(&mut self, app: &App, run_id: &RunId, tell: &dyn Fn(Progress)) {
-        let path = app.workspace().logs().join(format!("run-{run_id}.log"));
-        let text = fs_err::read_to_string(path).unwrap_or_default();
+        let text = notes(app, run_id);
         let fresh = text.get(self.notes..).unwrap_or_default();
         let Some(end) = fresh.rfind('\n') else { return };
         for line in fresh.get(..end).unwrap_or_default().lines() {
@@ -130,6 +129,32 @@ impl Seen {
         }
         Ok(())
     }
+}
+
+/// What is being done for a run that goes on, or what it waits for: its job says so, or its runner before there is a job.
+pub(crate) fn doing(app: &App, run_id: &RunId) -> Result<Option<String>, Report> {
+    let jobs = jobs::list(
+        app,
+        ListJobs {
+            project: None,
+            run_id: Some(run_id.clone()),
+            max: Some(1),
+        },
+    )?;
+    Ok(match jobs.into_iter().next() {
+        Some(newest) => newest.why,
+        None => notes(app, run_id)
+            .lines()
+            .next_back()
+            .map(|line| line.trim().to_owned())
+            .filter(|line| !line.is_empty()),
+    })
+}
+
+/// What the runner said; nothing when it has not begun.
+fn notes(app: &App, run_id: &RunId) -> String {
+    let path = app.workspace().logs().join(format!("run-{run_id}.log"));
+    fs_err::read_to_string(path).unwrap_or_default()
 }
 
 /// What is told of a run that failed.

@@ -25,14 +25,14 @@ pub use resume::resume;
 pub use runner::carry_out;
 pub use start::{dry_run, start, stop, stop_on_interrupt};
 pub use sweep::{
-    carry_out as carry_out_sweep, follow as follow_sweep, get as get_sweep, plan as plan_sweep,
-    start as start_sweep,
+    Heard, carry_out as carry_out_sweep, follow as follow_sweep, get as get_sweep,
+    plan as plan_sweep, start as start_sweep,
 };
 pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words, waiting};
 
 pub(crate) use elsewhere::{Elsewhere, Work};
-pub(crate) use follow::wire_status;
+pub(crate) use follow::{doing, wire_status};
 pub(crate) use record::{GIT, KEPT_BY};
 pub(crate) use resume::Intent;
 pub(crate) use start::{reconcile, user};

@@ -3,7 +3,7 @@
 use lapwing_core::{JobId, Report, RunId, Timestamp};
 use lapwing_data::Project;
 use lapwing_pipeline::{LockEntry, Stage, Value};
-use lapwing_tracking::{Metric, Point, RunInput};
+use lapwing_tracking::{Metric, Point, Run, RunInput, RunStatus};
 use serde_json::json;
 
 use crate::App;
@@ -68,6 +68,28 @@ fn log_param(app: &App, run_id: &RunId, key: &str, text: String) {
     {
         tracing::debug!(%error, key, "a parameter was logged by the script already");
     }
+}
+
+/// Of what a run failed, by the stable name of what was reported.
+const FAULT: &str = "lapwing.failure.name";
+/// A stage's own command failed.
+pub(super) const COMMAND_FAILED: &str = "run.stage_failed";
+
+pub(super) fn fault(app: &App, run_id: &RunId, report: &Report) -> Result<(), Report> {
+    let tag = (FAULT.to_owned(), report.name.clone());
+    app.tracking()
+        .log(run_id, Vec::new(), Vec::new(), vec![tag])
+        .reported()
+}
+
+/// Whether a run that failed would fail again, as long as nothing is changed.
+pub(super) fn fails_again(run: &Run) -> bool {
+    let fault = run.tags.get(FAULT).map(String::as_str);
+    run.status == RunStatus::Failed
+        && matches!(
+            fault,
+            Some(COMMAND_FAILED | "pipeline.missing_output" | "pipeline.missing_dependency")
+        )
 }
 
 fn flatten(key: &str, value: &Value, each: &mut dyn FnMut(&str, String)) {

@@ -97,6 +97,7 @@ pub fn carry_out(app: &App, run_id: &str) -> Result<(), Report> {
         Err(report) => {
             let why = report.told();
             say(&why);
+            record::fault(app, &run_id, &report)?;
             start::end(app, &run_id, RunStatus::Failed, Some(why))
         }
     }
@@ -373,9 +374,29 @@ fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Repo
         Outcome::Cancelled => Ok(Some(RunStatus::Killed)),
         failed => Err(Report::new(
             Code::Failed,
-            "run.stage_failed",
+            if would_again(&failed) {
+                record::COMMAND_FAILED
+            } else {
+                "run.stage_cut"
+            },
             format!("stage `{}` failed: {failed}", stage.address),
         )),
+    }
+}
+
+/// Whether it came of the command itself, which would end so again, rather than of what was around it.
+fn would_again(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed { .. }
+        | Outcome::Signalled { .. }
+        | Outcome::OutOfMemory
+        | Outcome::TimedOut { .. } => true,
+        Outcome::Succeeded
+        | Outcome::Cancelled
+        | Outcome::NotStarted { .. }
+        | Outcome::NotFetched { .. }
+        | Outcome::Evicted { .. }
+        | Outcome::Lost => false,
     }
 }
 

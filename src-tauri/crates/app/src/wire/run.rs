@@ -102,6 +102,8 @@ pub struct LoggedModelRow {
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
 pub struct RunDetail {
     pub row: RunRow,
+    /// What is being done for it or what it waits for, while it goes on: its image is built, a machine is busy.
+    pub doing: Option<String>,
     pub tags: BTreeMap<String, String>,
     pub jobs: Vec<JobRow>,
     pub data: Vec<RunData>,

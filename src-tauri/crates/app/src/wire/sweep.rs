@@ -72,8 +72,12 @@ pub struct TrialRow {
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
     pub metrics: BTreeMap<String, f64>,
+    /// What is being done for it or what it waits for, while it goes on: its image is built, a machine is busy.
+    pub doing: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// It failed of what its own command did, and would again.
+    pub fails_again: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
@@ -86,4 +90,6 @@ pub struct SweepView {
     /// Number of the trial that comes closest to the goal, of those that finished.
     pub best: Option<u32>,
     pub failure: Option<String>,
+    /// What to do about the trials that did not finish, in whole sentences, when it has ended.
+    pub advice: Option<String>,
 }

@@ -177,6 +177,11 @@ fn cancelling_ends_the_building_of_an_image() {
             .text
             .contains("building the image")
     });
+    until("how far it is", || {
+        let state = lapwing_jobs::state(&workspace, &spec.id).unwrap();
+        let why = state.why().unwrap_or_default();
+        why.starts_with("building the image from") && why.contains(", step ")
+    });
     stop(&workspace, &spec.id).unwrap();
     assert_eq!(ended(&workspace, &spec.id).outcome, Outcome::Cancelled);
 }

@@ -8,7 +8,7 @@ mod carry;
 mod view;
 
 pub use carry::carry_out;
-pub use view::{follow, get};
+pub use view::{Heard, follow, get};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use super::{Asked, POLL, reconcile};
 use crate::App;
 use crate::error::Reported as _;
 use crate::pipeline::start::decode;
-use crate::pipeline::wire_status;
+use crate::pipeline::{doing, record, wire_status};
 use crate::wire::{Better, Goal, RunRef, RunStatus, SweepView, TrialRow};
 
 /// A sweep with its trials; nothing for a run that is none.
@@ -65,11 +65,13 @@ pub(super) fn of(
         .goal
         .as_ref()
         .and_then(|goal| best(goal, &trials));
+    let status = wire_status(run.status);
     Ok(Some(SweepView {
         run_id: run_id.clone(),
         asked: asked.input,
-        status: wire_status(run.status),
+        status,
         best,
+        advice: advice(status, &trials),
         at_once: asked.at_once,
         trials,
         failure: sweep.failure,
@@ -91,7 +93,9 @@ fn row(
             start: None,
             end: None,
             metrics: BTreeMap::new(),
+            doing: None,
             failure: None,
+            fails_again: false,
         });
     };
     let run = app.tracking().run(run_id).reported()?;
@@ -113,6 +117,8 @@ fn row(
         metrics: values
             .map(|(key, point)| (key.clone(), point.value))
             .collect(),
+        doing: if goes_on { doing(app, run_id)? } else { None },
+        fails_again: record::fails_again(&run),
         failure: carried.and_then(|run| run.failure),
     })
 }
@@ -140,16 +146,64 @@ fn best(goal: &Goal, trials: &[TrialRow]) -> Option<u32> {
     best.map(|(number, _)| number)
 }
 
-/// Tells of each trial that begins or ends, until the sweep has ended.
+/// What to do about the trials that did not finish.
+fn advice(status: RunStatus, trials: &[TrialRow]) -> Option<String> {
+    let not = |trial: &&TrialRow| trial.status != Some(RunStatus::Finished);
+    let left: Vec<&TrialRow> = trials.iter().filter(not).collect();
+    let same = left.iter().filter(|trial| trial.fails_again).count();
+    let is_over = matches!(
+        status,
+        RunStatus::Finished | RunStatus::Failed | RunStatus::Killed
+    );
+    if !is_over || left.is_empty() {
+        return None;
+    }
+    let rest = left.len() - same;
+    Some(match (same, rest) {
+        (0, _) if status == RunStatus::Failed => {
+            "Once that is mended, the same sweep again runs what is missing: what was made comes from the cache.".to_owned()
+        }
+        (0, _) => "The same sweep again runs only what is missing: what was made comes from the cache.".to_owned(),
+        (_, _) if status == RunStatus::Failed => {
+            "The log of a failed trial says why. As long as that is not mended, the same sweep fails again.".to_owned()
+        }
+        (_, 0) => format!(
+            "{} in the command of a stage, and would again: its log says why. Mend that, or leave the values out.",
+            failed(same)
+        ),
+        (_, _) => format!(
+            "{} in the command of a stage, and would again: its log says why. The same sweep again runs {rest} more that are missing; what was made comes from the cache.",
+            failed(same)
+        ),
+    })
+}
+
+fn failed(count: usize) -> String {
+    if count == 1 {
+        "One trial failed".to_owned()
+    } else {
+        format!("{count} trials failed")
+    }
+}
+
+/// What followers of a sweep hear.
+pub enum Heard<'a> {
+    /// A trial begins or ends.
+    Trial(&'a TrialRow),
+    /// What is being done for one that goes on, or what it waits for.
+    Doing(&'a TrialRow, &'a str),
+}
+
+/// Tells of each trial that begins or ends, and what is done for it meanwhile, until the sweep has ended.
 ///
 /// # Errors
 /// When there is no such sweep.
 pub fn follow(
     app: &App,
     run_id: &RunId,
-    tell: &dyn Fn(&TrialRow, &SweepView),
+    tell: &dyn Fn(Heard<'_>, &SweepView),
 ) -> Result<Option<SweepView>, Report> {
-    let mut told: BTreeMap<u32, Option<RunStatus>> = BTreeMap::new();
+    let mut told: BTreeMap<u32, (Option<RunStatus>, Option<String>)> = BTreeMap::new();
     let mut known = Ended::new();
     loop {
         // Before its trials are read: what ends meanwhile is told of.
@@ -158,12 +212,19 @@ pub fn follow(
             .is_none_or(|sweep| sweep.ended.is_some());
         go_on(app, run_id)?;
         let view = of(app, run_id, &mut known)?;
-        for trial in view.iter().flat_map(|view| &view.trials) {
-            if told.insert(trial.number, trial.status) != Some(trial.status)
-                && trial.status.is_some()
-                && let Some(view) = &view
+        for (trial, view) in view
+            .iter()
+            .flat_map(|view| view.trials.iter().map(move |trial| (trial, view)))
+        {
+            let now = (trial.status, trial.doing.clone());
+            let (status, doing) = told.insert(trial.number, now).unwrap_or_default();
+            if trial.status != status {
+                tell(Heard::Trial(trial), view);
+            }
+            if let Some(what) = trial.doing.as_deref()
+                && trial.doing != doing
             {
-                tell(trial, view);
+                tell(Heard::Doing(trial, what), view);
             }
         }
         if ended {
