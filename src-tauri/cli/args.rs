@@ -402,11 +402,15 @@ pub enum Engine {
 
 #[derive(Debug, Subcommand)]
 pub enum Runs {
-    /// Newest runs of this project, or of all.
+    /// Newest runs of this project, or of all; a sweep's trials are folded under it.
     List {
         /// Those of every project.
         #[arg(long)]
         all: bool,
+        /// Also the trials of sweeps, and other runs that belong under one. With --json they are always there, each with its
+        /// `parent`.
+        #[arg(long)]
+        trials: bool,
         /// So many at most.
         #[arg(long, default_value_t = 20)]
         max: u32,

@@ -118,12 +118,11 @@ fn say_end(detail: &RunDetail) {
         .take(6)
         .map(|(key, value)| format!("{key} {}", print::number(Some(*value))))
         .collect();
-    print::line(&format!(
-        "{} {}  {}",
+    let (word, id) = (
         super::runs::status_word(detail.row.status),
-        detail.row.run_id,
-        metrics.join("  ")
-    ));
+        &detail.row.run_id,
+    );
+    print::line(format!("{word} {id}  {}", metrics.join("  ")).trim_end());
 }
 
 /// The text goes to standard output or to a file; what to know about it is talk.

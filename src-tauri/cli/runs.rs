@@ -10,21 +10,33 @@ use lapwing_app::{pipeline, runs};
 use lapwing_core::{RunId, Timestamp};
 
 use super::args::Runs;
+use super::print::Output;
 use super::{Context, Done, print};
+
+/// What a list without the trials of sweeps asks for.
+const NO_PARENT: &str = "tags.`mlflow.parentRunId` IS NULL";
 
 pub fn run(context: &Context, verb: Runs) -> Done {
     let app = &context.app;
     match verb {
-        Runs::List { all, max } => {
+        Runs::List { all, trials, max } => {
             let project = if all { None } else { context.project_if_any() };
-            list(
-                context,
-                ListRuns {
-                    project,
-                    max: Some(max),
-                    ..ListRuns::default()
-                },
-            )
+            // Machines had them before there was a choice.
+            let is_folded = !trials && context.out == Output::Words;
+            let input = ListRuns {
+                project,
+                max: Some(max),
+                filter: is_folded.then(|| NO_PARENT.to_owned()),
+                ..ListRuns::default()
+            };
+            let page = runs::list(app, input)?;
+            context.out.answer(&page, say_page)?;
+            if is_folded && page.rows.iter().any(|row| row.children > 0) {
+                print::talk(&print::dim(
+                    "Trials are folded: --trials shows them, `lapwing runs show ID` those of one sweep",
+                ));
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Runs::Search {
             filter,
@@ -106,14 +118,29 @@ fn say_page(page: &RunsPage) {
     if page.rows.is_empty() {
         return print::talk("No runs yet. Start one with `lapwing run`.");
     }
-    let keys: Vec<&String> = page.metric_keys.iter().take(SHOWN_METRICS).collect();
+    // What trials are compared by comes first.
+    let is_other = |key: &&String| !page.goals.contains(key);
+    let goals = page
+        .goals
+        .iter()
+        .filter(|key| page.metric_keys.contains(key));
+    let all: Vec<&String> = goals
+        .chain(page.metric_keys.iter().filter(is_other))
+        .collect();
+    let keys: Vec<&String> = all.into_iter().take(SHOWN_METRICS).collect();
+    let has_children = page.rows.iter().any(|row| row.children > 0);
     let mut headers = vec!["id", "name", "state", "started", "took"];
+    headers.extend(has_children.then_some("trials"));
     headers.extend(keys.iter().map(|key| key.as_str()));
     let rows: Vec<Vec<String>> = page
         .rows
         .iter()
         .map(|row| {
             let mut cells = head(row);
+            cells.extend(has_children.then(|| match row.children {
+                0 => "–".to_owned(),
+                count => count.to_string(),
+            }));
             cells.extend(
                 keys.iter()
                     .map(|key| print::number(row.metrics.get(*key).copied())),

@@ -156,6 +156,7 @@ fn a_sweep_tries_each_combination_and_leaves_the_project_as_it_is() {
         bench.folder.display().to_string()
     );
     assert_eq!(run["row"]["params"]["train.size"], "2", "{run}");
+    assert_eq!(run["row"]["name"], "size=2, kind=yy", "{run}");
     assert_eq!(
         run["row"]["commit"],
         bench.git(&["rev-parse", "--short=7", "HEAD"]).trim()
@@ -163,6 +164,18 @@ fn a_sweep_tries_each_combination_and_leaves_the_project_as_it_is() {
     let parent = bench.show(sweep["run_id"].as_str().unwrap());
     assert_eq!(parent["row"]["metrics"]["score"], 23.0);
     assert_eq!(parent["sweep"]["best"], 4);
+
+    let list = |more: &[&str]| {
+        let arguments = [&["runs", "list"], more].concat();
+        bench.place.text(&bench.folder, &arguments)
+    };
+    let folded = list(&[]);
+    assert!(folded.contains("sweep of 4 trials"), "{folded}");
+    assert!(!folded.contains("size="), "{folded}");
+    assert!(list(&["--trials"]).contains("size=1, kind=x"));
+    let all = bench.place.json(&bench.folder, &["runs", "list"]);
+    assert_eq!(all["rows"].as_array().unwrap().len(), 5, "{all}");
+    assert_eq!(all["goals"], serde_json::json!(["score"]), "{all}");
 
     let kept = ["run", "-S", "train.size=2", "-S", "train.kind=yy"];
     let kept = bench.place.json(&bench.folder, &kept);

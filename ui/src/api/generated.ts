@@ -1082,6 +1082,8 @@ export type RunRow = {
 	models: string[],
 	/**  The run that this one belongs to: a trial's sweep. */
 	parent: RunId | null,
+	/**  How many runs belong to it: a sweep's trials. */
+	children: number,
 };
 
 export type RunStatus = "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
@@ -1091,6 +1093,9 @@ export type RunsPage = {
 	next_page_token: string | null,
 	metric_keys: string[],
 	param_keys: string[],
+	/**  Of the trials among the rows: the metrics that their sweeps compare them by, and the parameters that differ. */
+	goals: string[],
+	swept: string[],
 };
 
 /**  What a job scores, and what came of it. */

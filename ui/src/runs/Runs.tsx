@@ -23,7 +23,7 @@ function columnsFor(keys: Keys, now: number): Column<RunRow>[] {
     {
       key: "name",
       title: "Run",
-      width: "minmax(140px, 1fr)",
+      width: "minmax(200px, 1fr)",
       cell: (row) => <RunName row={row} />,
       order: (row) => row.name,
     },
@@ -187,7 +187,7 @@ export function Runs() {
   const rows = useMemo(() => runs.data?.pages.flatMap((page) => page.rows) ?? [], [runs.data]);
   const first = runs.data?.pages[0];
   const known: Keys = { metrics: first?.metric_keys ?? [], params: first?.param_keys ?? [] };
-  const keys = shownKeys(stored, known);
+  const keys = shownKeys(stored, known, { metrics: first?.goals ?? [], params: first?.swept ?? [] });
   const more = runs.hasNextPage;
   const compare = () => place.go(`/runs/compare?ids=${[...selected].slice(0, MOST_COMPARED).join(",")}`);
   return (

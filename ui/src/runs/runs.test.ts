@@ -24,6 +24,10 @@ test("the order survives the address bar", () => {
 test("a first look shows a few columns, a choice shows the chosen ones", () => {
   const known = { metrics: ["a", "b", "c", "d", "e"], params: ["p", "q"] };
   expect(shownKeys(null, known).metrics).toEqual(["a", "b", "c", "d"]);
+  expect(shownKeys(null, known, { metrics: ["e", "gone"], params: ["q"] })).toEqual({
+    metrics: ["e", "a"],
+    params: ["q", "p"],
+  });
   expect(shownKeys("metric:e\nparam:q\nmetric:gone", known)).toEqual({ metrics: ["e"], params: ["q"] });
 });
 

@@ -66,9 +66,32 @@ export interface Keys {
   params: string[];
 }
 
-/** `metric:auc param:rate`, or all that fit when nobody has chosen. */
-export function shownKeys(stored: string | null, known: Keys): Keys {
-  if (stored === null) return { metrics: known.metrics.slice(0, 4), params: known.params.slice(0, 3) };
+const USUAL_METRICS = 4;
+const USUAL_PARAMS = 3;
+/** Beside the parameters that trials differ in there is less room. */
+const METRICS_OF_TRIALS = 2;
+
+/** `first` before the rest, and no more than `most`. */
+function led(first: readonly string[], all: readonly string[], most: number): string[] {
+  const leading = first.filter((key) => all.includes(key));
+  return [...leading, ...all.filter((key) => !leading.includes(key))].slice(0, most);
+}
+
+/** `metric:auc param:rate`, or what fits when nobody has chosen: first what trials are compared by and differ in. */
+export function shownKeys(
+  stored: string | null,
+  known: Keys,
+  first: Keys = { metrics: [], params: [] },
+): Keys {
+  if (stored === null)
+    return {
+      metrics: led(
+        first.metrics,
+        known.metrics,
+        first.params.length > 0 ? Math.max(METRICS_OF_TRIALS, first.metrics.length) : USUAL_METRICS,
+      ),
+      params: led(first.params, known.params, Math.max(USUAL_PARAMS, first.params.length)),
+    };
   const chosen = new Set(stored.split("\n"));
   return {
     metrics: known.metrics.filter((key) => chosen.has(`metric:${key}`)),

@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use lapwing_core::{Code, Report, RunId};
 use lapwing_store::pipeline_runs;
-use lapwing_tracking::{Run, RunInput, Search};
+use lapwing_tracking::{PARENT, Run, RunInput, Search};
 
 use crate::error::Reported as _;
 use crate::wire::{
@@ -69,7 +69,7 @@ pub fn list(app: &App, input: ListRuns) -> Result<RunsPage, Report> {
     scoring::look(app)?;
     let mut filter = input.filter.unwrap_or_default().trim().to_owned();
     if let Some(project) = &input.project {
-        let own = format!("tags.`lapwing.project` = '{}'", project.replace('\'', ""));
+        let own = of_project(project);
         filter = if filter.is_empty() {
             own
         } else {
@@ -110,11 +110,18 @@ pub fn list(app: &App, input: ListRuns) -> Result<RunsPage, Report> {
     let active = active(app)?;
     let page = app.tracking().search(&search).reported()?;
     let models = registered(app)?;
+    let ids: Vec<RunId> = page.runs.iter().map(|run| run.id.clone()).collect();
+    let children = app.tracking().children(&ids).reported()?;
     let rows: Vec<RunRow> = page
         .runs
         .iter()
-        .map(|run| row(run, &models, &active))
+        .map(|run| RunRow {
+            children: children.get(run.id.as_str()).copied().unwrap_or_default(),
+            ..row(run, &models, &active)
+        })
         .collect();
+    let parents = rows.iter().filter_map(|row| row.parent.clone()).collect();
+    let (swept, goals) = pipeline::compared_in_sweeps(app, &parents)?;
     let keys = |pick: &dyn Fn(&RunRow) -> Vec<String>| -> Vec<String> {
         rows.iter()
             .flat_map(pick)
@@ -126,8 +133,15 @@ pub fn list(app: &App, input: ListRuns) -> Result<RunsPage, Report> {
         metric_keys: keys(&|row| row.metrics.keys().cloned().collect()),
         param_keys: keys(&|row| row.params.keys().cloned().collect()),
         next_page_token: page.next,
+        goals,
+        swept,
         rows,
     })
+}
+
+/// The filter that finds the runs of a project.
+pub(crate) fn of_project(root: &str) -> String {
+    format!("tags.`lapwing.project` = '{}'", root.replace('\'', ""))
 }
 
 /// Run id → `name v3` of each version made from it.
@@ -194,10 +208,8 @@ fn row(
         params: run.params.clone(),
         models: models.get(run.id.as_str()).cloned().unwrap_or_default(),
         // Some clients write other things there.
-        parent: run
-            .tags
-            .get("mlflow.parentRunId")
-            .and_then(|parent| parent.parse().ok()),
+        parent: run.tags.get(PARENT).and_then(|parent| parent.parse().ok()),
+        children: 0,
     }
 }
 
@@ -220,7 +232,11 @@ pub fn get(app: &App, input: RunRef) -> Result<RunDetail, Report> {
     all.reverse();
     let logged = app.tracking().logged_models(&input.run_id).reported()?;
     let folder = app.tracking().artifact_folder(&input.run_id).reported()?;
-    let row = row(&run, &registered(app)?, &active);
+    let children = app.tracking().children(std::slice::from_ref(&run.id));
+    let row = RunRow {
+        children: children.reported()?.into_values().sum(),
+        ..row(&run, &registered(app)?, &active)
+    };
     let goes_on = active.contains_key(&run.id) && row.waits.is_none();
     Ok(RunDetail {
         doing: if goes_on {

@@ -433,6 +433,27 @@ pub fn with_tag(store: &Store, key: &str, value: &str) -> Result<Vec<RunId>> {
     )
 }
 
+/// How many runs have each of these values of a tag; none that are deleted.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count_with_tag(store: &Store, key: &str, values: &[RunId]) -> Result<BTreeMap<String, u32>> {
+    store.read(|connection| {
+        let mut statement = connection.prepare_cached(
+            "SELECT COUNT(*) FROM tags t JOIN runs r ON r.id = t.run_id
+             WHERE t.key = ?1 AND t.value = ?2 AND r.lifecycle = 'active'",
+        )?;
+        let mut counts = BTreeMap::new();
+        for value in values {
+            let count: u32 = statement.query_row([key, value.as_str()], |row| row.get(0))?;
+            if count > 0 {
+                counts.insert(value.to_string(), count);
+            }
+        }
+        Ok(counts)
+    })
+}
+
 /// Ids of runs that read a data set with this digest.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ pub use lapwing_store::runs::{Input as RunInput, Metric, Point};
 pub(crate) const MAX_BATCH_METRICS: usize = 1000;
 pub(crate) const MAX_BATCH_PARAMS: usize = 100;
 pub(crate) const MAX_BATCH_TAGS: usize = 100;
+/// The tag by which a run belongs under another one.
+pub const PARENT: &str = "mlflow.parentRunId";
 const MAX_KEY_CHARS: usize = 250;
 const MAX_PARAM_CHARS: usize = 6000;
 const MAX_TAG_CHARS: usize = 8000;
@@ -230,6 +232,14 @@ impl Tracking {
     /// When the store cannot be read.
     pub fn runs_with(&self, tag: &str, value: &str) -> Result<Vec<RunId>> {
         Ok(table::with_tag(self.store(), tag, value)?)
+    }
+
+    /// How many runs belong under each of these, where some do.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn children(&self, parents: &[RunId]) -> Result<BTreeMap<String, u32>> {
+        Ok(table::count_with_tag(self.store(), PARENT, parents)?)
     }
 
     /// # Errors

@@ -160,6 +160,7 @@ export function sweepRow(): RunRow {
     params: { learning_rate: "log_uniform(1e-3, 1)", max_leaf_nodes: "15,31,63,127" },
     models: [],
     parent: null,
+    children: amount,
   };
 }
 
@@ -170,8 +171,9 @@ export function trialRow(run_id: string): RunRow | null {
   return {
     ...sweepRow(),
     parent: SWEEP,
+    children: 0,
     run_id,
-    name: `trial ${row.number}`,
+    name: row.set.map((text) => text.replace(/^[^=]*\./, "")).join(", "),
     status: row.status,
     start: row.start ?? NOW,
     end: row.end,
@@ -248,6 +250,13 @@ export const besideSweeps: Pick<typeof answers, "pipeline.get" | "runs.get" | "r
     if (parent) return { ...page, rows: parent === SWEEP ? trials : [], next_page_token: null };
     if (input.page_token !== null) return page;
     const shown = input.filter?.includes("IS NULL") ? [] : trials;
-    return { ...page, rows: [...shown, sweepRow(), ...page.rows] };
+    const swept = view().trials[0]?.set.map((text) => text.split("=")[0] ?? "") ?? [];
+    return {
+      ...page,
+      rows: [...shown, sweepRow(), ...page.rows],
+      param_keys: shown.length > 0 ? [...page.param_keys, ...swept] : page.param_keys,
+      goals: shown.length > 0 ? [goal().metric] : [],
+      swept: shown.length > 0 ? swept : [],
+    };
   },
 };

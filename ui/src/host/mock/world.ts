@@ -123,6 +123,7 @@ function runRow(index: number): RunRow {
     },
     models: index === 1 ? ["flight-delays v3"] : index === 5 ? ["flight-delays v2"] : [],
     parent: null,
+    children: 0,
   };
 }
 
@@ -746,6 +747,8 @@ export const answers: Answers = {
       next_page_token: next,
       metric_keys: ["auc", "accuracy", "log_loss", "f1"],
       param_keys: ["learning_rate", "max_iter", "max_leaf_nodes", "min_samples_leaf", "seed"],
+      goals: [],
+      swept: [],
     };
   },
   "runs.get": ({ run_id }) => {

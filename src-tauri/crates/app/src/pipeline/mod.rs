@@ -36,4 +36,4 @@ pub(crate) use follow::{doing, wire_status};
 pub(crate) use record::{GIT, KEPT_BY};
 pub(crate) use resume::Intent;
 pub(crate) use start::{reconcile, user};
-pub(crate) use sweep::reconcile as reconcile_sweeps;
+pub(crate) use sweep::{compared as compared_in_sweeps, reconcile as reconcile_sweeps};

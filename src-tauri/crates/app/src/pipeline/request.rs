@@ -22,6 +22,9 @@ pub(super) struct Trial {
     pub sweep: RunId,
     /// From 1.
     pub number: u32,
+    /// `key=value` texts of its parameters.
+    #[serde(default)]
+    pub set: Vec<String>,
     pub of: u32,
     pub at_once: u32,
     /// The project that its folder is a copy of.

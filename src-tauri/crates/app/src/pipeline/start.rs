@@ -9,12 +9,12 @@ use lapwing_jobs::docker;
 use lapwing_pipeline::{Action, Assignment, Drafts, Pipeline, Plan, PlanOptions, Scope};
 use lapwing_store::lock;
 use lapwing_store::pipeline_runs::{self, PipelineRun};
-use lapwing_tracking::{NewRun, RunStatus};
+use lapwing_tracking::{NewRun, PARENT, RunStatus};
 
 use super::elsewhere::{self, Elsewhere};
 use super::request::Request;
 use super::resume::{self, Again, Intent};
-use super::sweep;
+use super::{sweep, trial};
 use crate::config::Config;
 use crate::error::Reported as _;
 use crate::wire::{
@@ -296,14 +296,13 @@ fn create_run(
     };
     // What its sweep comes from, whatever was committed or renamed meanwhile.
     let sweep = app.tracking().run(&trial.sweep).reported()?;
-    let parent = ("mlflow.parentRunId".to_owned(), trial.sweep.to_string());
+    let parent = (PARENT.to_owned(), trial.sweep.to_string());
     let own = sweep.tags.into_iter();
     let tags = own
         .filter(|(key, _)| ORIGIN.contains(&key.as_str()))
         .chain([parent, stages])
         .collect();
-    let name = format!("trial {}", trial.number);
-    new_run(app, sweep.experiment, Some(name), tags)
+    new_run(app, sweep.experiment, Some(trial::name(trial)), tags)
 }
 
 /// Where the runs of a project are kept.

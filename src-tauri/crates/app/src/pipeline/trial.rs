@@ -17,6 +17,8 @@ use crate::{App, projects};
 
 const POLL: Duration = Duration::from_millis(200);
 const MOST_LETTERS: usize = 40;
+/// Of a run's name; the values are among its parameters, too.
+const MOST_SHOWN: usize = 120;
 
 /// Whose turn it is to run a stage that all trials need.
 pub(super) enum Turn {
@@ -73,6 +75,35 @@ pub(super) fn environment(
     } else {
         PathBuf::from(&trial.base)
     })
+}
+
+/// What its run is called: the values that are its own, each under the last part of its name where that says which one is meant.
+pub(super) fn name(trial: &Trial) -> String {
+    let parts = |text: &str| -> (String, String) {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (name.trim_start_matches('+').to_owned(), value.to_owned())
+    };
+    let last = |name: &str| name.rsplit(['.', ':']).next().unwrap_or(name).to_owned();
+    let all: Vec<(String, String)> = trial.set.iter().map(|text| parts(text)).collect();
+    let is_alone = |name: &str| {
+        let same = all.iter().filter(|(other, _)| last(other) == last(name));
+        same.count() == 1
+    };
+    let words = all.iter().map(|(name, value)| {
+        let shown = if is_alone(name) {
+            last(name)
+        } else {
+            name.clone()
+        };
+        format!("{shown}={value}")
+    });
+    let name = words.collect::<Vec<_>>().join(", ");
+    match name.char_indices().nth(MOST_SHOWN) {
+        // Of a sweep that an older program began.
+        None if name.is_empty() => format!("trial {}", trial.number),
+        None => name,
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+    }
 }
 
 /// Its place in the array that a stage of all trials is in a Slurm cluster's queue.

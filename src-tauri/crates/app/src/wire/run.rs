@@ -61,6 +61,8 @@ pub struct RunRow {
     pub models: Vec<String>,
     /// The run that this one belongs to: a trial's sweep.
     pub parent: Option<RunId>,
+    /// How many runs belong to it: a sweep's trials.
+    pub children: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
@@ -69,6 +71,9 @@ pub struct RunsPage {
     pub next_page_token: Option<String>,
     pub metric_keys: Vec<String>,
     pub param_keys: Vec<String>,
+    /// Of the trials among the rows: the metrics that their sweeps compare them by, and the parameters that differ.
+    pub goals: Vec<String>,
+    pub swept: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]

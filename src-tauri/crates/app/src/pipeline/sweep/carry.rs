@@ -349,6 +349,12 @@ impl<'a> Sweep<'a> {
         Ok(Trial {
             sweep: self.id.clone(),
             number,
+            set: self
+                .asked
+                .points
+                .get(number as usize - 1)
+                .cloned()
+                .unwrap_or_default(),
             of: u32::try_from(self.asked.points.len()).unwrap_or(u32::MAX),
             at_once: self.asked.at_once,
             home: self.home.root().display().to_string(),

@@ -5,9 +5,11 @@
 //! made comes from the cache.
 
 mod carry;
+mod compared;
 mod view;
 
 pub use carry::carry_out;
+pub(crate) use compared::compared;
 pub use view::{Heard, follow, get};
 
 use std::collections::BTreeSet;
