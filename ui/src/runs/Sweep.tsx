@@ -13,6 +13,7 @@ import { SweepCharts } from "./SweepCharts";
 import { SweepOverview } from "./SweepOverview";
 import { againSentence, bestOf, bestSentence, doneShare } from "./sweep";
 import { Trials } from "./Trials";
+import { TrialFailures, TrialsDoing } from "./TrialWords";
 import { UseTrial } from "./UseTrial";
 
 function Progress({ trials }: { trials: readonly TrialRow[] }) {
@@ -109,17 +110,21 @@ function SweepWords({ view }: { view: SweepView }) {
         <p className="failure-message">
           <Prose text={`The sweep failed: ${view.failure}`} />
         </p>
-        <p className="quiet">The log of a failed trial says more: open its row. {again}</p>
+        <p className="quiet">{again}</p>
+        <TrialFailures trials={view.trials} />
         <div>
           <SweepAgain asked={view.asked} />
         </div>
       </div>
     );
   }
-  if (!again && !best) return null;
+  const silent = view.trials.every(({ status, doing }) => status !== "FAILED" && doing === null);
+  if (!again && !best && silent) return null;
   return (
     <div className="sweep-words quiet">
+      <TrialsDoing trials={view.trials} />
       {best ? <p>{best}</p> : null}
+      <TrialFailures trials={view.trials} />
       {again ? (
         <div className="line">
           <p className="grow">{again}</p>

@@ -3,8 +3,8 @@ import type { SweepView, TrialRow } from "../api/generated";
 import { figure } from "../shared/format";
 import { pathTo, usePlace } from "../shared/place";
 import { Empty } from "../shared/states";
-import { ofNumbers, type Scale, scaleOf } from "./scale";
-import { metricsOf, sweptNames, sweptValue } from "./sweep";
+import { ofNumbers, type Scale, type Steps, scaleOf } from "./scale";
+import { isLogarithmic, metricsOf, sweptNames, sweptValue } from "./sweep";
 
 /** So many points want to be smaller. */
 const MANY = 200;
@@ -30,14 +30,23 @@ function SliceChart({
   dots,
   y,
   best,
+  steps,
 }: {
   name: string;
   metric: string;
   dots: Dot[];
   y: Scale;
+  steps: Steps;
   best: number | null;
 }) {
-  const x = useMemo(() => scaleOf(dots.map(({ trial }) => sweptValue(trial, name) ?? "")), [dots, name]);
+  const x = useMemo(
+    () =>
+      scaleOf(
+        dots.map(({ trial }) => sweptValue(trial, name) ?? ""),
+        steps,
+      ),
+    [dots, name, steps],
+  );
   // The best is drawn last, over the others.
   const ordered = [...dots].sort((a, b) => Number(a.trial.number === best) - Number(b.trial.number === best));
   return (
@@ -143,7 +152,15 @@ export function SweepCharts({ view }: { view: SweepView }) {
       </div>
       <div className="charts">
         {sweptNames(view.trials).map((name) => (
-          <SliceChart key={name} name={name} metric={metric} dots={dots} y={y} best={view.best} />
+          <SliceChart
+            key={name}
+            name={name}
+            metric={metric}
+            dots={dots}
+            y={y}
+            best={view.best}
+            steps={isLogarithmic(view.asked, name) ? "powers" : "fitting"}
+          />
         ))}
       </div>
     </>

@@ -11,6 +11,7 @@ import { parseSorting, printSorting } from "./runs";
 import {
   firstSorting,
   isNumeric,
+  isUsable,
   orderOf,
   otherMetrics,
   shortNames,
@@ -121,19 +122,20 @@ const actionColumn = (onUse: (trial: TrialRow) => void): Column<TrialRow> => ({
   key: "use",
   title: "",
   width: "52px",
-  cell: (trial) => (
-    <Button
-      kind="ghost"
-      aria-label={`Use the parameters of trial ${trial.number}`}
-      title="Use these parameters"
-      onClick={(event) => {
-        event.stopPropagation();
-        onUse(trial);
-      }}
-    >
-      Use…
-    </Button>
-  ),
+  cell: (trial) =>
+    isUsable(trial) ? (
+      <Button
+        kind="ghost"
+        aria-label={`Use the parameters of trial ${trial.number}`}
+        title="Use these parameters"
+        onClick={(event) => {
+          event.stopPropagation();
+          onUse(trial);
+        }}
+      >
+        Use…
+      </Button>
+    ) : null,
 });
 
 /** The trials side by side. */

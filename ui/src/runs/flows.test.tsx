@@ -71,6 +71,14 @@ test("a failed sweep says why, and offers no best trial", async () => {
   expect(screen.queryByRole("button", { name: "Use these parameters…" })).toBeNull();
 }, 60_000);
 
+test("why a trial failed is there to read in full, with its log", async () => {
+  open(`/runs/${SWEEP}`, "done");
+  const why = within(await screen.findByRole("list", { name: "Why trials failed" }, PATIENT));
+  why.getByText("train");
+  const log = why.getByRole("link", { name: "5" });
+  expect(log.getAttribute("href")).toBe(`#/runs/${trialId(5)}?tab=log`);
+}, 60_000);
+
 test("a sweep that was stopped goes on with what is missing", async () => {
   open(`/runs/${SWEEP}`, "stopped");
   fireEvent.click(await button("Sweep again"));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ofNumbers, scaleOf } from "./scale";
+import { ofNumbers, type Scale, scaleOf } from "./scale";
 
 test("a few numbers are named one by one", () => {
   const scale = scaleOf(["15", "31", "127", "31"]);
@@ -13,6 +13,12 @@ test("powers of ten are as far from each other as the next", () => {
   const [low = 0, middle = 0, high = 0] = ["0.001", "0.01", "0.1"].map((text) => scale.at(text) ?? 0);
   expect(middle - low).toBeCloseTo(high - middle);
   expect(scale.at("0")).toBeNull();
+});
+
+test("what was drawn by powers of ten stands so, however close it came", () => {
+  const middle = (scale: Scale) => scale.at("2") ?? 0;
+  expect(middle(scaleOf(["1", "2", "4"], "powers"))).toBeCloseTo(0.5);
+  expect(middle(scaleOf(["1", "2", "4"]))).toBeLessThan(0.4);
 });
 
 test("numbers around zero are spread evenly", () => {

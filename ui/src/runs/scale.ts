@@ -2,6 +2,9 @@
 import { figure } from "../shared/format";
 import { asNumber } from "./sweep";
 
+/** By powers of ten, or by what fits the numbers. */
+export type Steps = "powers" | "fitting";
+
 export interface Scale {
   /** From 0 to 1; `null` for what has no place. */
   at: (text: string) => number | null;
@@ -46,10 +49,14 @@ function apart(values: readonly number[], place: (value: number) => number): num
 }
 
 /** Measured numbers: their ends and what lies between. */
-export function ofNumbers(numbers: readonly number[], named: readonly number[] = []): Scale {
+export function ofNumbers(
+  numbers: readonly number[],
+  named: readonly number[] = [],
+  steps: Steps = "fitting",
+): Scale {
   const low = numbers.reduce((a, b) => Math.min(a, b));
   const high = numbers.reduce((a, b) => Math.max(a, b));
-  const log = low > 0 && high / low >= LOG_FROM;
+  const log = low > 0 && (steps === "powers" || high / low >= LOG_FROM);
   const bent = (value: number) => (log ? Math.log10(value) : value);
   const straight = (value: number) => (log ? 10 ** value : value);
   const [from, to] = [bent(low), bent(high)];
@@ -67,11 +74,11 @@ export function ofNumbers(numbers: readonly number[], named: readonly number[] =
 }
 
 /** Along numbers, when all are; else one place for each value. */
-export function scaleOf(values: readonly string[]): Scale {
+export function scaleOf(values: readonly string[], steps: Steps = "fitting"): Scale {
   const numbers = values.map(asNumber).filter((number) => number !== null);
   if (numbers.length === values.length && numbers.length > 0) {
     const different = [...new Set(numbers)].sort((a, b) => a - b);
-    return ofNumbers(numbers, different.length <= MOST_MARKS ? different : []);
+    return ofNumbers(numbers, different.length <= MOST_MARKS ? different : [], steps);
   }
   return ofWords([...new Set(values)].sort());
 }

@@ -7,7 +7,10 @@ import {
   bestOf,
   bestSentence,
   doneShare,
+  failuresOf,
   firstSorting,
+  isLogarithmic,
+  isUsable,
   metricsOf,
   orderOf,
   otherMetrics,
@@ -133,10 +136,37 @@ test("a sweep that left trials behind says how to go on", () => {
   expect(doneShare([])).toBe(0);
 });
 
+test("what trials failed of is told once, with the trials that it happened to", () => {
+  const same = { status: "FAILED" as const, failure: "exit code 1" };
+  const rows = [
+    trial(1, [], same),
+    trial(2, []),
+    trial(3, [], { ...same, failure: "out of memory" }),
+    trial(4, [], same),
+  ];
+  const told = failuresOf(rows).map(({ text, trials }) => [text, trials.map(({ number }) => number)]);
+  expect(told).toEqual([
+    ["exit code 1", [1, 4]],
+    ["out of memory", [3]],
+  ]);
+});
+
+test("only what a finished trial tried can be used", () => {
+  const usable = (more: Partial<TrialRow>) => isUsable(trial(1, [], more));
+  expect(usable({})).toBe(true);
+  for (const status of ["FAILED", "KILLED", "RUNNING", null] as const) expect(usable({ status })).toBe(false);
+});
+
 test("a trial that runs has taken the time until now", () => {
   expect(trialTime(trial(1, [], { end: null }), 9000)).toBe(8000);
   expect(trialTime(trial(1, []), 9000)).toBe(2000);
   expect(trialTime(trial(1, [], waiting), 9000)).toBeNull();
+});
+
+test("what was drawn by powers of ten is drawn so, too", () => {
+  const asked = { ...ASKED, values: ["+rate = log_uniform(1e-4, 1e-1)", "depth=uniform(1, 9)"] };
+  expect(isLogarithmic(asked, "+rate")).toBe(true);
+  expect(isLogarithmic(asked, "depth")).toBe(false);
 });
 
 test("a sweep without trials has no parameters", () => {
