@@ -532,7 +532,7 @@ pub enum Models {
     },
     /// Make a version from a run's model, a folder or a URI.
     Register {
-        /// `runs:/ID/model`, a run id, or a folder with an MLmodel file.
+        /// The beginning of a run's id, `runs:/ID/model`, `NAME@ALIAS`, or a folder with an MLmodel file.
         source: String,
         /// The model that it becomes a version of; made where there is none.
         #[arg(long)]

@@ -38,11 +38,13 @@ pub fn run(context: &Context, arguments: Sweep) -> Done {
     let started = pipeline::start_sweep(&context.app, input)?;
     let run_id = started.run_id.clone();
     if arguments.detach {
-        context
-            .out
-            .answer(&started, |_| print::line(run_id.as_str()))?;
+        context.out.answer(&started, |started| {
+            started.planned.warning.iter().for_each(print::warn);
+            print::line(run_id.as_str());
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
+    started.planned.warning.iter().for_each(print::warn);
     print::talk(&format!(
         "Sweep {} {}",
         print::short(run_id.as_str()),
@@ -72,6 +74,7 @@ fn say_plan(planned: &PlannedSweep) {
         print::line(&format!("{number:>4}  {}", trial.join("  ")));
     }
     print::talk(&format!("{}.", summary(planned)));
+    planned.warning.iter().for_each(print::warn);
 }
 
 fn say(heard: Heard<'_>, view: &SweepView) {

@@ -157,6 +157,14 @@ fn a_sweep_tries_each_combination_and_leaves_the_project_as_it_is() {
     );
     assert_eq!(run["row"]["params"]["train.size"], "2", "{run}");
     assert_eq!(run["row"]["name"], "size=2, kind=yy", "{run}");
+    let lineage = bench.place.json(&bench.folder, &["trace", child]);
+    let kind_of = |title: &str| {
+        let nodes = lineage["nodes"].as_array().unwrap();
+        let node = nodes.iter().find(|node| node["title"] == title);
+        node.map(|node| node["kind"].clone())
+    };
+    assert_eq!(kind_of("train.sh"), Some("file".into()), "{lineage}");
+    assert_eq!(kind_of("clean"), Some("dataset".into()), "{lineage}");
     assert_eq!(
         run["row"]["commit"],
         bench.git(&["rev-parse", "--short=7", "HEAD"]).trim()
@@ -176,6 +184,12 @@ fn a_sweep_tries_each_combination_and_leaves_the_project_as_it_is() {
     let all = bench.place.json(&bench.folder, &["runs", "list"]);
     assert_eq!(all["rows"].as_array().unwrap().len(), 5, "{all}");
     assert_eq!(all["goals"], serde_json::json!(["score"]), "{all}");
+    let unsure = ["sweep", "-S", "train.size=1", "--max", "scor", "--dry-run"];
+    let unsure = bench.place.run(&bench.folder, &unsure);
+    assert!(unsure.status.success(), "a script may log it yet");
+    let said = told(&unsure);
+    assert!(said.contains("no run of this project has had a metric `scor`"));
+    assert!(said.contains("did you mean `score`?"), "{said}");
 
     let kept = ["run", "-S", "train.size=2", "-S", "train.kind=yy"];
     let kept = bench.place.json(&bench.folder, &kept);
@@ -210,6 +224,8 @@ fn a_sweep_says_what_it_would_do_and_refuses_what_is_none() {
     };
     let near = said("train.sice=1,2");
     assert!(near.contains("did you mean 'train.size'"), "{near}");
+    let short = said("size=1,2");
+    assert!(short.contains("did you mean 'train.size'"), "{short}");
     assert!(said("+other=1,2").contains("no stage that would run reads `+other`"));
     assert!(said("train.size=uniform(1, 2)").contains("--random"));
     assert!(!bench.folder.join(".dvc/tmp/lapwing/sweeps").exists());

@@ -722,6 +722,8 @@ export type PlannedSweep = {
 	/**  The stages that are not the same in all trials; the others run once. */
 	stages: string[],
 	at_once: number,
+	/**  What may be wrong, and does not keep it from being started. */
+	warning: Report | null,
 };
 
 export type Point = {

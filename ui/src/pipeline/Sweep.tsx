@@ -18,6 +18,7 @@ import {
   faultOf,
   inputOf,
   knownParams,
+  numberAtFault,
   withAxis,
 } from "./sweep";
 import { Where } from "./Where";
@@ -99,9 +100,7 @@ export function Sweep({
   });
   const refused = report ?? (start.isError && start.variables === input ? toReport(start.error) : null);
   const remark = remarkOf(draft, fault, refused);
-  // A refusal of one number belongs beside it.
-  const atOnce: Fault | null =
-    refused?.name === "sweep.at_once" ? { at: "atOnce", text: refused.message, unfinished: false } : null;
+  const number = refused ? numberAtFault(refused) : null;
   const stop = fault && fault.at === null ? fault.text : fault?.unfinished ? fault.text : null;
   return (
     <Dialog
@@ -113,7 +112,7 @@ export function Sweep({
         <>
           <SweepPlan
             planned={planned}
-            report={remark || atOnce ? null : refused}
+            report={remark || number ? null : refused}
             unfinished={stop}
             settling={settling}
           />
@@ -138,7 +137,7 @@ export function Sweep({
       <div className="sweep-columns">
         <SweepSearch
           draft={draft}
-          fault={fault ?? atOnce}
+          fault={fault ?? number}
           onChange={change}
           atOnce={planned?.at_once ?? null}
         />

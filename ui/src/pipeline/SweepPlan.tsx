@@ -36,9 +36,14 @@ export function SweepPlan({
     );
   }
   return (
-    <p className={`grow ${settling ? "faint" : ""}`} role="status">
-      {planned ? planSentence(planned) : ""}
-    </p>
+    <div className={`grow ${settling ? "faint" : ""}`} role="status">
+      <p>{planned ? planSentence(planned) : ""}</p>
+      {planned?.warning ? (
+        <p className="state-stale">
+          <Prose text={[planned.warning.message, planned.warning.hint].filter(Boolean).join("; ")} />
+        </p>
+      ) : null}
+    </div>
   );
 }
 

@@ -111,7 +111,12 @@ test("of losses and errors less is better", () => {
 });
 
 test("a plan is one sentence", () => {
-  const planned = { trials: Array.from({ length: 12 }, () => []), stages: ["train", "evaluate"], at_once: 1 };
+  const planned = {
+    trials: Array.from({ length: 12 }, () => []),
+    stages: ["train", "evaluate"],
+    at_once: 1,
+    warning: null,
+  };
   expect(planSentence(planned)).toBe("12 trials, 1 at a time; in each: train → evaluate");
 });
 

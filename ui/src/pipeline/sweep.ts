@@ -144,6 +144,12 @@ export function planSentence({ trials, at_once, stages }: PlannedSweep): string 
   return `${plural(trials.length, "trial")}, ${at_once} at a time; in each: ${stages.join(" → ")}`;
 }
 
+/** A refusal of one number belongs beside it. */
+export function numberAtFault({ name, message }: Report): Fault | null {
+  const at = ({ "sweep.at_once": "atOnce", "sweep.random": "count" } as const)[name];
+  return at === undefined ? null : fault(at, message);
+}
+
 /** The parameter that a refusal names in its own words; `null` when it is about the whole. */
 export function axisAtFault(report: Report, axes: readonly Axis[]): number | null {
   const named = [...report.message.matchAll(/`([^`]*)`/g)].map(([, text]) => text ?? "");

@@ -27,7 +27,7 @@ pub use import::{ImportedRun, ImportedVersion};
 pub use protocol::{API_VERSION, router};
 pub use registry::{LoggedModel, ModelVersion, NewVersion, RegisteredModel};
 pub use resolve::Resolved;
-pub use runs::{Metric, NewRun, PARENT, Page, Point, Run, RunInput, RunStatus, Search};
+pub use runs::{Metric, NewRun, PARENT, Page, Point, Run, RunInput, RunStatus, Search, is_key};
 
 /// The tracking side of an open workspace. Clones share it.
 #[derive(Clone)]

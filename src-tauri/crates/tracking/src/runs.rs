@@ -441,16 +441,25 @@ fn check_keys(
                 key.chars().take(60).collect::<String>()
             )));
         }
-        let good = key
-            .chars()
-            .all(|c| c.is_alphanumeric() || "_-. /:@".contains(c));
-        if !good || key.split('/').any(|part| part.is_empty() || part == "..") {
+        if !has_good_letters(key) {
             return Err(Error::Invalid(format!(
                 "Invalid name: '{key}'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colons(:) and slashes (/)."
             )));
         }
     }
     Ok(())
+}
+
+fn has_good_letters(key: &str) -> bool {
+    key.chars()
+        .all(|c| c.is_alphanumeric() || "_-. /:@".contains(c))
+        && !key.split('/').any(|part| part.is_empty() || part == "..")
+}
+
+/// Whether anything can be logged under this name.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    key.chars().count() <= MAX_KEY_CHARS && has_good_letters(key)
 }
 
 /// `brisk-heron-417`, from the id's own bits.

@@ -214,7 +214,20 @@ function plan(input: Commands["pipeline.plan_sweep"]["input"]): PlannedSweep {
     trials = trials.flatMap((point) => values.map((value) => [...point, `${name}=${value}`]));
   }
   const shown = input.random === null ? trials : trials.slice(0, input.random);
-  return { trials: shown, stages: ["train", "evaluate"], at_once: input.at_once ?? (input.on ? 16 : 1) };
+  const goal = input.goal?.metric ?? "auc";
+  return {
+    trials: shown,
+    stages: ["train", "evaluate"],
+    at_once: input.at_once ?? (input.on ? 16 : 1),
+    warning: ["auc", "accuracy", "log_loss", "f1"].includes(goal)
+      ? null
+      : {
+          code: "not_found",
+          name: "sweep.unknown_metric",
+          message: `no run of this project has had a metric \`${goal}\`: without it no trial is the best`,
+          hint: "did you mean `auc`?",
+        },
+  };
 }
 
 export const sweepAnswers: Answers = {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lapwing_core::{RunId, Timestamp};
+use lapwing_core::{Report, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
@@ -51,6 +51,8 @@ pub struct PlannedSweep {
     /// The stages that are not the same in all trials; the others run once.
     pub stages: Vec<String>,
     pub at_once: u32,
+    /// What may be wrong, and does not keep it from being started.
+    pub warning: Option<Report>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]

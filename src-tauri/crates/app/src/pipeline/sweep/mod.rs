@@ -6,6 +6,7 @@
 
 mod carry;
 mod compared;
+mod goal;
 mod view;
 
 pub use carry::carry_out;
@@ -70,12 +71,13 @@ impl Asked {
         }
     }
 
-    fn planned(&self) -> PlannedSweep {
-        PlannedSweep {
+    fn planned(&self, app: &App, project: &Project) -> Result<PlannedSweep, Report> {
+        Ok(PlannedSweep {
             trials: self.points.clone(),
             stages: self.felt.clone(),
             at_once: self.at_once,
-        }
+            warning: goal::warning(app, project, self.input.goal.as_ref())?,
+        })
     }
 }
 
@@ -85,7 +87,7 @@ impl Asked {
 /// When the values cannot be read, no stage feels them, or the pipeline is not valid with them.
 pub fn plan(app: &App, input: StartSweep) -> Result<PlannedSweep, Report> {
     let project = projects::project(&input.project)?;
-    Ok(asked(app, &project, input)?.planned())
+    asked(app, &project, input)?.planned(app, &project)
 }
 
 /// Starts a sweep, in a process of its own.
@@ -100,6 +102,7 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
         ..input
     };
     let asked = asked(app, &project, input)?;
+    let planned = asked.planned(app, &project)?;
     check(app, &project, &asked)?;
     // Whoever is cut here has begun nothing.
     let staged = folder(&project, "new").with_extension(RunId::random().as_str());
@@ -115,10 +118,7 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
         }
     };
     spawn(app, &run_id)?;
-    Ok(StartedSweep {
-        run_id,
-        planned: asked.planned(),
-    })
+    Ok(StartedSweep { run_id, planned })
 }
 
 /// The sweep's own run, and what is tried in it. From here on it goes on by itself.
@@ -173,6 +173,7 @@ fn folder(project: &Project, name: &str) -> PathBuf {
 }
 
 fn asked(app: &App, project: &Project, input: StartSweep) -> Result<Asked, Report> {
+    goal::check(input.goal.as_ref())?;
     let space = Space::parse(&input.values).reported()?;
     let points = match input.random {
         Some(count) => {
@@ -277,7 +278,8 @@ fn at_once(input: &StartSweep, trials: usize, is_queued: bool) -> Result<u32, Re
             Code::Invalid,
             "sweep.at_once",
             format!("{wanted} trials cannot go on at once: from 1 to {MAX_AT_ONCE} can"),
-        ));
+        )
+        .hint("as in `--at-once 4`"));
     }
     // Not more than 1000.
     Ok(wanted.min(u32::try_from(trials).unwrap_or(wanted)))
