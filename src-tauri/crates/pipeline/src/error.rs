@@ -182,8 +182,8 @@ impl Error {
             Self::UnknownTarget {
                 nearest, stages, ..
             } => Some(match nearest {
-                Some(near) => format!("did you mean `{near}`? There are {}", listed(stages)),
-                None => format!("there are {}", listed(stages)),
+                Some(near) => format!("did you mean `{near}`? Stages: {}", listed(stages)),
+                None => format!("stages: {}", listed(stages)),
             }),
             Self::MissingDependency { path, .. } => Some(format!(
                 "get it with `lapwing data pull` or `lapwing data checkout`, or correct {path} in dvc.yaml"

@@ -280,7 +280,7 @@ fn could_be_meant(app: &App) -> Result<String, Report> {
         words.push(format!("registered here: {}", names.join(", ")));
     }
     words.push(if named.is_empty() {
-        "no run has logged a model yet, as `mlflow.autolog()` does".to_owned()
+        "no run has logged a model yet: `mlflow.autolog()` in a training script does".to_owned()
     } else {
         format!("the newest runs with a model: {}", named.join(", "))
     });

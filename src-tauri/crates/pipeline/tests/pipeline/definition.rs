@@ -119,13 +119,13 @@ fn an_unknown_stage_suggests_the_nearest() {
         (report.name.as_str(), report.hint.as_deref()),
         (
             "pipeline.unknown_stage",
-            Some("did you mean `train`? There are `train`, `each@a`, `each@b`")
+            Some("did you mean `train`? Stages: `train`, `each@a`, `each@b`")
         )
     );
     let report = pipeline.find("something").unwrap_err().report();
     assert_eq!(
         report.hint.as_deref(),
-        Some("there are `train`, `each@a`, `each@b`")
+        Some("stages: `train`, `each@a`, `each@b`")
     );
     let names = |target: &str| -> Vec<String> {
         pipeline
