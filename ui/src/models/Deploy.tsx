@@ -9,7 +9,8 @@ import { JobLog } from "../shared/LogView";
 import { pathTo, usePlace } from "../shared/place";
 import { Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
-import { Button, Field, State } from "../shared/ui";
+import { TextField } from "../shared/TextField";
+import { Button, State } from "../shared/ui";
 import { JOB } from "../shared/words";
 import { deployable, portOf } from "./deployable";
 
@@ -80,31 +81,22 @@ export function DeployDialog({
           send();
         }}
       >
-        <Field label="Deployment" hint={nameFault ?? "A deployment of this name gets a new revision"}>
-          <input
-            className="input mono"
-            value={name}
-            aria-invalid={nameFault !== null}
-            onChange={(event) => setName(event.target.value)}
-          />
-        </Field>
-        <Field
+        <TextField
+          label="Deployment"
+          hint="A deployment of this name gets a new revision"
+          fault={nameFault}
+          value={name}
+          onChange={setName}
+        />
+        <TextField
           label="Port"
-          hint={
-            number === "fault"
-              ? "A number from 1 to 65535"
-              : "Empty takes that of lapwing.toml, or a free one"
-          }
-        >
-          <input
-            className="input mono"
-            inputMode="numeric"
-            value={port}
-            placeholder="any free port"
-            aria-invalid={number === "fault"}
-            onChange={(event) => setPort(event.target.value)}
-          />
-        </Field>
+          hint="Empty takes that of lapwing.toml, or a free one"
+          fault={number === "fault" ? "A number from 1 to 65535" : null}
+          value={port}
+          placeholder="any free port"
+          numeric
+          onChange={setPort}
+        />
         <fieldset className="choice">
           <legend className="field-label">Runs as</legend>
           <label className="line">

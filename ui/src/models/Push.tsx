@@ -5,6 +5,7 @@ import { Dialog } from "../shared/Dialog";
 import { bytes, plural } from "../shared/format";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
+import { TextField } from "../shared/TextField";
 import { ended, Transfers, wasStopped } from "../shared/Transfers";
 import { Button, Field, To } from "../shared/ui";
 import { registries } from "./registries";
@@ -81,29 +82,24 @@ export function PushDialog({
                   ))}
                 </select>
               </Field>
-              <Field
+              <TextField
                 label="Name there"
                 hint={
                   remote?.kind === "hugging_face"
                     ? "OWNER/NAME; without an owner it is yours. A new repository is private."
                     : "Empty takes the name it has here."
                 }
-              >
-                <input
-                  className="input mono"
-                  value={called}
-                  placeholder={name}
-                  onChange={(event) => setCalled(event.target.value)}
-                />
-              </Field>
-              <Field label="Alias there" hint="Points at this version when it has arrived. Can stay empty.">
-                <input
-                  className="input mono"
-                  value={alias}
-                  placeholder="prod"
-                  onChange={(event) => setAlias(event.target.value)}
-                />
-              </Field>
+                value={called}
+                placeholder={name}
+                onChange={setCalled}
+              />
+              <TextField
+                label="Alias there"
+                hint="Points at this version when it has arrived. Can stay empty."
+                value={alias}
+                placeholder="prod"
+                onChange={setAlias}
+              />
               <p className="quiet">
                 Its run goes with it: parameters, metrics, commit and data. Pushing again sends nothing twice.
               </p>

@@ -6,6 +6,7 @@ import { host, toReport } from "../host";
 import { Dialog } from "../shared/Dialog";
 import { Asked, Failure } from "../shared/states";
 import { useProject } from "../shared/stored";
+import { TextField } from "../shared/TextField";
 import { Button, Field } from "../shared/ui";
 import { type Place, Travelling, Where } from "../shared/Where";
 import { Scoring } from "./Scoring";
@@ -99,17 +100,13 @@ export function ScoreDialog({
             </Button>
           </span>
         </Field>
-        <Field
+        <TextField
           label="Predictions"
-          hint={out !== "" && fault ? fault : "The columns of the data, and behind them prediction and score"}
-        >
-          <input
-            className="input mono"
-            value={out}
-            aria-invalid={out !== "" && fault !== null}
-            onChange={(event) => setNamed(event.target.value)}
-          />
-        </Field>
+          hint="The columns of the data, and behind them prediction and score"
+          fault={out === "" ? null : fault}
+          value={out}
+          onChange={setNamed}
+        />
         <Where
           project={project}
           label="Where the scoring runs"
