@@ -9,6 +9,7 @@ use lapwing_app::wire::{
     Stays, UploadsOf, Why,
 };
 use lapwing_core::{Code, Report, RunId};
+use serde::Serialize;
 
 use super::args::{self, Run};
 use super::deployments::target;
@@ -72,18 +73,42 @@ pub fn run(context: &Context, arguments: Run) -> Done {
         })?;
         return Ok(ExitCode::SUCCESS);
     };
+    let begun = Begun {
+        noun: "Run",
+        run_id: &run_id,
+        summary: started.stages.join(" → "),
+    };
     if arguments.detach {
+        return begun.left(context, &started);
+    }
+    begun.tell();
+    follow(context, &run_id)
+}
+
+/// A run that goes on in a process of its own from now on.
+pub struct Begun<'a> {
+    pub noun: &'a str,
+    pub run_id: &'a RunId,
+    pub summary: String,
+}
+
+impl Begun<'_> {
+    /// Who does not follow it gets its id.
+    pub fn left<T: Serialize>(&self, context: &Context, started: &T) -> Done {
         context
             .out
-            .answer(&started, |_| print::line(run_id.as_str()))?;
-        return Ok(ExitCode::SUCCESS);
+            .answer(started, |_| print::line(self.run_id.as_str()))?;
+        Ok(ExitCode::SUCCESS)
     }
-    print::talk(&format!(
-        "Run {} {}",
-        print::short(run_id.as_str()),
-        print::dim(&started.stages.join(" → "))
-    ));
-    follow(context, &run_id)
+
+    pub fn tell(&self) {
+        print::talk(&format!(
+            "{} {} {}",
+            self.noun,
+            print::short(self.run_id.as_str()),
+            print::dim(&self.summary)
+        ));
+    }
 }
 
 /// Tells how a run goes until it ends; Ctrl-C ends it.

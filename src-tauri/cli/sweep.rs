@@ -9,6 +9,7 @@ use lapwing_core::{Code, Report};
 
 use super::args::Sweep;
 use super::deployments::target;
+use super::pipeline::Begun;
 use super::{Context, Done, print, runs};
 
 /// Metrics beside the goal's that a table has room for.
@@ -37,19 +38,16 @@ pub fn run(context: &Context, arguments: Sweep) -> Done {
     lapwing_app::projects::trust(&context.app, lapwing_app::wire::InProject { project })?;
     let started = pipeline::start_sweep(&context.app, input)?;
     let run_id = started.run_id.clone();
-    if arguments.detach {
-        context.out.answer(&started, |started| {
-            started.planned.warning.iter().for_each(print::warn);
-            print::line(run_id.as_str());
-        })?;
-        return Ok(ExitCode::SUCCESS);
-    }
     started.planned.warning.iter().for_each(print::warn);
-    print::talk(&format!(
-        "Sweep {} {}",
-        print::short(run_id.as_str()),
-        print::dim(&summary(&started.planned))
-    ));
+    let begun = Begun {
+        noun: "Sweep",
+        run_id: &run_id,
+        summary: summary(&started.planned),
+    };
+    if arguments.detach {
+        return begun.left(context, &started);
+    }
+    begun.tell();
     pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the sweep…"))?;
     let Some(view) = pipeline::follow_sweep(&context.app, &run_id, &say)? else {
         return Ok(ExitCode::SUCCESS);
