@@ -66,6 +66,7 @@ pub fn run(context: &Context, verb: Runs) -> Done {
                 if let Some(sweep) = &shown.sweep {
                     print::line("");
                     super::sweep::show(sweep);
+                    super::sweep::say_left(sweep);
                 }
             })?;
             Ok(ExitCode::SUCCESS)

@@ -155,6 +155,21 @@ pub fn show(view: &SweepView) {
     }
 }
 
+/// For who did not follow it: what it and its trials failed of, what is done for those that go on, and what to do.
+pub fn say_left(view: &SweepView) {
+    if let Some(why) = &view.failure {
+        print::talk(&format!("The sweep failed: {why}"));
+    }
+    for trial in &view.trials {
+        if let Some(words) = trial.failure.as_ref().or(trial.doing.as_ref()) {
+            print::talk(&format!("trial {}: {words}", trial.number));
+        }
+    }
+    if let Some(advice) = &view.advice {
+        print::talk(advice);
+    }
+}
+
 /// As a shell takes it for one word.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
