@@ -313,7 +313,7 @@ fn run(command: &mut Command, say: &dyn Fn(&str)) -> Result<()> {
 }
 
 /// ` + numpy==2.4.6`, or with another sign.
-fn is_package(line: &str) -> bool {
+pub(crate) fn is_package(line: &str) -> bool {
     [" + ", " - ", " ~ "]
         .iter()
         .any(|sign| line.starts_with(sign))

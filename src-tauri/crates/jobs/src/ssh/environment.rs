@@ -7,12 +7,20 @@ use lapwing_core::JobId;
 
 use super::agent::{Agent, Machine};
 use super::upload::hash_file;
-use crate::environment::{digest, find_uv};
+use crate::environment::{digest, find_uv, is_package};
 use crate::{Error, RemoteEnvironment, RemoteSpec, Result, requirements};
 
 const IMPORTS: &str = include_str!("imports.py");
 /// Of what uv said, the part worth showing.
 const SHOWN_LINES: usize = 12;
+
+/// How a person hears of it.
+pub(super) struct Talk<'a> {
+    /// What stays in the job's log.
+    pub log: &'a dyn Fn(&str),
+    /// What is told for as long as it goes on.
+    pub now: &'a dyn Fn(&str),
+}
 
 /// Makes the environment unless it is there, and returns its name.
 pub(super) fn make(
@@ -22,10 +30,10 @@ pub(super) fn make(
     remote: &RemoteSpec,
     wanted: &RemoteEnvironment,
     cancel: &Path,
-    say: &mut dyn FnMut(&str),
+    talk: &Talk<'_>,
 ) -> Result<String> {
     if machine.uv.is_none() {
-        send_uv(agent, machine, cancel, say)?;
+        send_uv(agent, machine, cancel, talk)?;
     }
     let kind = if wanted.requirements.ends_with(".toml") {
         "project"
@@ -38,6 +46,7 @@ pub(super) fn make(
         return Err(Error::Environment(format!("`{python}` names no Python")));
     }
     let mut lines: Vec<String> = Vec::new();
+    let mut packages = 0_usize;
     let named = format!("{}\n{python}\n", wanted.requirements);
     let made = agent.call(
         "environment",
@@ -48,17 +57,28 @@ pub(super) fn make(
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line)? > 0 {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                if !text.is_empty() {
+                line.clear();
+                if is_package(&text) {
+                    packages += usize::from(text.starts_with(" + "));
+                } else if !text.is_empty() {
+                    // The first one says what begins; the others are uv's own, and over with it.
+                    let say = if lines.is_empty() { talk.log } else { talk.now };
                     say(&text);
                     lines.push(text);
                 }
-                line.clear();
             }
             Ok(())
         },
     );
     match made {
-        Ok(()) => Ok(name),
+        Ok(()) => {
+            match packages {
+                0 => {}
+                1 => (talk.log)("environment: 1 package"),
+                packages => (talk.log)(&format!("environment: {packages} packages")),
+            }
+            Ok(name)
+        }
         Err(Error::There { said, .. }) => {
             lines.extend(said.lines().map(str::to_owned));
             let from = lines.len().saturating_sub(SHOWN_LINES);
@@ -93,12 +113,7 @@ fn name(remote: &RemoteSpec, wanted: &RemoteEnvironment, kind: &str) -> Result<S
 }
 
 /// Gives the host our own uv, where it can run.
-fn send_uv(
-    agent: &Agent,
-    machine: &Machine,
-    cancel: &Path,
-    say: &mut dyn FnMut(&str),
-) -> Result<()> {
+fn send_uv(agent: &Agent, machine: &Machine, cancel: &Path, talk: &Talk<'_>) -> Result<()> {
     let host = || agent.host.name().to_owned();
     if !machine.is_like_ours() {
         return Err(Error::NoUvThere { host: host() });
@@ -106,7 +121,7 @@ fn send_uv(
     let Ok(uv) = find_uv() else {
         return Err(Error::NoUvThere { host: host() });
     };
-    say("uv is not there: sending ours");
+    (talk.log)("uv is not there: sending ours");
     let (hash, _) = hash_file(&uv)?;
     agent.call(
         "tool",

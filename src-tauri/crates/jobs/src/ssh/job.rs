@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use lapwing_core::Timestamp;
 
 use super::agent::{self, Agent, Exit, JOB, Listen, TREE, Told};
+use super::environment::Talk;
 use super::fetch::Wanted;
 use super::host::Host;
 use super::memory::Memory;
@@ -115,7 +116,11 @@ impl Job<'_> {
         let cancel = self.folder.cancel();
         let (id, argv) = (self.id(), &self.spec.command.argv);
         let machine = self.agent.greet(Some(&cancel))?;
-        let mut say = |text: &str| self.tell_and_log(text);
+        let say = |text: &str| self.tell_and_log(text);
+        // A word for people: what cannot be written shows when the state is written.
+        let now = |text: &str| {
+            let _ = self.say_why(text);
+        };
         let cwd = self.spec.cwd.strip_prefix(&self.remote.root);
         let cwd = cwd.map_err(|_| Error::BadPath(self.spec.cwd.display().to_string()))?;
         let cwd = slashes(cwd);
@@ -129,11 +134,10 @@ impl Job<'_> {
             &self.spec.id,
             &tree,
             &cancel,
-            &mut say,
+            &mut |text| say(text),
             &|gone, all| {
                 let (gone, all) = (upload::size(gone), upload::size(all));
-                // A word for people: what cannot be written shows when the state is written.
-                let _ = self.say_why(&format!("sent {gone} of {all}"));
+                now(&format!("sent {gone} of {all}"));
             },
         )?;
         let mut made = None;
@@ -153,7 +157,10 @@ impl Job<'_> {
                 self.remote,
                 wanted,
                 &cancel,
-                &mut say,
+                &Talk {
+                    log: &say,
+                    now: &now,
+                },
             )?;
             let scripts = environment::scripts(argv, &cwd, &self.remote.files);
             environment::check_imports(&self.agent, &self.spec.id, &name, &scripts, &cancel)?;
