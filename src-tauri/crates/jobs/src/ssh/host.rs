@@ -165,28 +165,50 @@ impl SshHost {
         }
         if cfg!(unix) {
             set("ControlMaster=auto".to_owned());
-            set(format!("ControlPath={}", self.socket()?.display()));
+            set(format!("ControlPath={}", self.control_path()?));
             set(format!("ControlPersist={persist}"));
         }
         Ok(())
     }
 
-    /// The shared connection's socket: short, because a socket's path may have 104 bytes only.
+    /// The shared connection's socket. `ssh` itself puts for `%C` what the name leads to now: a machine that moved is not reached
+    /// over the connection to where it was. Short, because a socket's path may have 104 bytes only.
+    fn control_path(&self) -> Result<String> {
+        let name: String = self.name().chars().take(8).collect();
+        let folder = sockets()?.display().to_string().replace('%', "%%");
+        Ok(format!("{folder}/{name}-%C"))
+    }
+
+    /// The name of its own that a socket beside the shared connection's has.
     pub(super) fn socket(&self) -> Result<PathBuf> {
+        let mut resolved = self.ssh()?;
+        let resolved = resolved.args(["-G", "--", &self.destination]).output();
+        let resolved = resolved.map_err(|_| Error::NoSsh)?;
+        let text = String::from_utf8_lossy(&resolved.stdout);
+        let leads = |line: &&str| {
+            let key = line.split(' ').next().unwrap_or_default();
+            ["hostname", "port", "user", "proxyjump", "proxycommand"].contains(&key)
+        };
+        let place: Vec<&str> = text.lines().filter(leads).collect();
+        let hash = digest(&[&self.name(), &place.join("\n")]);
+        let short: String = hash.chars().take(16).collect();
+        Ok(sockets()?.join(short))
+    }
+
+    /// What tells this way to a machine from others.
+    fn name(&self) -> String {
         let text = |path: &Option<PathBuf>| {
             path.as_ref()
                 .map(|path| path.display().to_string())
                 .unwrap_or_default()
         };
         let port = self.port.map(|port| port.to_string()).unwrap_or_default();
-        let hash = digest(&[
+        digest(&[
             &self.destination,
             &port,
             &text(&self.identity),
             &text(&self.config),
-        ]);
-        let short: String = hash.chars().take(16).collect();
-        Ok(sockets()?.join(short))
+        ])
     }
 }
 

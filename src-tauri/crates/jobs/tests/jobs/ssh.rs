@@ -397,6 +397,42 @@ fn a_host_key_that_is_not_known_is_said() {
 }
 
 #[test]
+fn a_machine_that_moved_is_not_reached_where_it_was() {
+    let (Some(bench), Some(new)) = (Bench::new(), Sshd::start()) else {
+        return;
+    };
+    // The port of the server that it came in by.
+    let port = || {
+        let spec = bench.there("set -- $SSH_CONNECTION; printf \"$4\"", &[], &[]);
+        bench.start(&spec);
+        let ended = bench.ended(&spec);
+        assert_eq!(ended, Outcome::Succeeded, "{}", bench.log(&spec));
+        let log = bench.log(&spec);
+        log.lines().last().unwrap().parse::<u16>().unwrap()
+    };
+    assert_eq!(port(), bench.sshd.port);
+    let config = std::fs::read_to_string(new.at("config")).unwrap();
+    std::fs::write(bench.sshd.at("config"), config).unwrap();
+    assert_eq!(port(), new.port, "the first connection is open still");
+}
+
+#[test]
+fn a_machine_that_came_back_with_another_key_is_not_trusted() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    assert!(ssh::greet(&bench.sshd.host()).is_ok());
+    bench.sshd.kill();
+    for name in ["host_key", "host_key.pub"] {
+        std::fs::remove_file(bench.sshd.at(name)).unwrap();
+    }
+    crate::sshd::key(&bench.sshd.at("host_key"));
+    bench.sshd.again();
+    let report = ssh::greet(&bench.sshd.host()).unwrap_err().report();
+    assert_eq!(report.name, "ssh.host_key_changed", "{report:?}");
+}
+
+#[test]
 fn a_host_key_that_has_changed_is_said_with_its_place() {
     let Some(bench) = Bench::new() else { return };
     crate::sshd::key(&bench.sshd.at("other"));
