@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use lapwing_core::{Code, Report};
 
+use crate::git_ssh;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +112,12 @@ impl Error {
         }
         let (code, name, hint) = self.place();
         let report = Report::new(code, name, self.to_string());
+        if let Self::GitHostKeyUnknown { url } = self {
+            let by_hand = git_ssh::by_hand(url);
+            return report.hint(format!(
+                "run `{by_hand}` once, and compare the fingerprint that it shows"
+            ));
+        }
         if hint.is_empty() {
             report
         } else {
@@ -273,11 +281,7 @@ impl Error {
                 "git.login",
                 "ssh: the key must be in your agent or in ~/.ssh; https: a credential helper must know it, or `lapwing remotes login NAME --user USER`",
             ),
-            Self::GitHostKeyUnknown { .. } => (
-                Code::Missing,
-                "git.host_key_unknown",
-                "run `ssh HOST` once, and compare the fingerprint that it shows",
-            ),
+            Self::GitHostKeyUnknown { .. } => (Code::Missing, "git.host_key_unknown", ""),
             Self::GitHostKeyChanged { .. } => (
                 Code::Missing,
                 "git.host_key_changed",

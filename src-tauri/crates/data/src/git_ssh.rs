@@ -173,6 +173,17 @@ impl Target {
     }
 }
 
+/// What a person types to come to the machine of an address.
+pub(crate) fn by_hand(url: &str) -> String {
+    let Some(target) = Target::parse(url) else {
+        return "ssh HOST".to_owned();
+    };
+    match target.port {
+        Some(port) => format!("ssh -p {port} {}", target.host),
+        None => format!("ssh {}", target.host),
+    }
+}
+
 /// `ada@[::1]:22` as `ada@::1` and 22.
 fn authority_parts(authority: &str) -> Option<(String, Option<u16>)> {
     let (user, rest) = match authority.rsplit_once('@') {

@@ -45,13 +45,18 @@ pub enum Error {
     #[error("there is no host {host}")]
     NoSuchHost { host: String },
     #[error("{host} does not accept your key")]
-    Refused { host: String },
+    Refused { host: String, by_hand: String },
     #[error("{host} has never been connected to: its host key is not known here")]
-    HostKeyUnknown { host: String },
+    HostKeyUnknown { host: String, by_hand: String },
     #[error("the host key of {host} has changed since the last connection")]
     HostKeyChanged { host: String, line: Option<String> },
     #[error("the connection to {host} failed: {why}")]
-    Cut { host: String, why: String },
+    Cut {
+        host: String,
+        why: String,
+        /// What a person types to see the same; nothing where `ssh` is not the way.
+        by_hand: Option<String>,
+    },
     #[error("{0} lost Lapwing's script")]
     NoAgent(String),
     #[error("`uv` is not on {host}, and this machine's cannot run there")]
@@ -156,14 +161,14 @@ impl Error {
                 .hint(format!("remove {}", folder.display())),
             Self::NoSuchHost { .. } => Report::new(Code::Missing, "ssh.no_such_host", text)
                 .hint("check its spelling, and ~/.ssh/config"),
-            Self::Refused { host } => {
+            Self::Refused { by_hand, .. } => {
                 Report::new(Code::Missing, "ssh.refused", text).hint(format!(
-                    "try `ssh {host}`: it must let you in; a key with a passphrase needs ssh-agent"
+                    "try `{by_hand}`: it must let you in; a key with a passphrase needs ssh-agent"
                 ))
             }
-            Self::HostKeyUnknown { host } => {
+            Self::HostKeyUnknown { by_hand, .. } => {
                 Report::new(Code::Missing, "ssh.host_key_unknown", text).hint(format!(
-                    "run `ssh {host}` once, and compare the fingerprint that it shows"
+                    "run `{by_hand}` once, and compare the fingerprint that it shows"
                 ))
             }
             Self::HostKeyChanged { line, .. } => {
@@ -172,8 +177,13 @@ impl Error {
                     "somebody may be listening in; ask its administrator, and if the change is meant, remove the old key ({place})"
                 ))
             }
-            Self::Cut { host, .. } => Report::new(Code::Missing, "ssh.cut", text)
-                .hint(format!("see whether `ssh {host}` works")),
+            Self::Cut { by_hand, .. } => {
+                let report = Report::new(Code::Missing, "ssh.cut", text);
+                match by_hand {
+                    Some(by_hand) => report.hint(format!("see whether `{by_hand}` works")),
+                    None => report,
+                }
+            }
             Self::NoAgent(_) => Report::new(Code::Failed, "ssh.no_agent", text).hint("try again"),
             Self::NoUvThere { host } => Report::new(Code::Missing, "ssh.no_uv", text).hint(format!(
                 "install it on {host}: `pip install --user uv`, or from https://docs.astral.sh/uv"

@@ -162,6 +162,7 @@ impl Agent {
         told.ok_or_else(|| Error::Cut {
             host: self.host.name().to_owned(),
             why: "its answer was cut".to_owned(),
+            by_hand: self.host.by_hand(),
         })
     }
 }

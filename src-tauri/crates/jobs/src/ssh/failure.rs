@@ -18,7 +18,7 @@ const NO_COMMAND: [i32; 2] = [2, 127];
 pub(super) fn of(host: &Host, code: Option<i32>, said: &str) -> Error {
     let name = host.name().to_owned();
     match code {
-        Some(SSH_FAILED) | None if !matches!(host, Host::Pod(_)) => ssh(name, said),
+        Some(SSH_FAILED) | None if !matches!(host, Host::Pod(_)) => ssh(host, said),
         Some(_) if is_full(said) => Error::FullThere { host: name },
         Some(DAMAGED) => Error::Damaged {
             host: name,
@@ -51,7 +51,8 @@ fn is_full(said: &str) -> bool {
     WORDS.iter().any(|words| said.contains(words))
 }
 
-fn ssh(host: String, said: &str) -> Error {
+fn ssh(of: &Host, said: &str) -> Error {
+    let (host, by_hand) = (of.name().to_owned(), of.by_hand());
     let has = |text: &str| said.contains(text);
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         let line = said
@@ -61,11 +62,13 @@ fn ssh(host: String, said: &str) -> Error {
             .map(|(_, place)| place.trim().to_owned());
         Error::HostKeyChanged { host, line }
     } else if has("Host key verification failed") || has("host key is known for") {
-        Error::HostKeyUnknown { host }
+        let by_hand = by_hand.unwrap_or_default();
+        Error::HostKeyUnknown { host, by_hand }
     } else if has("Could not resolve hostname") {
         Error::NoSuchHost { host }
     } else if has("Permission denied (") || has("Too many authentication failures") {
-        Error::Refused { host }
+        let by_hand = by_hand.unwrap_or_default();
+        Error::Refused { host, by_hand }
     } else if has("Bad configuration option") || has("Can't open user config file") {
         Error::BadHost {
             host,
@@ -75,6 +78,7 @@ fn ssh(host: String, said: &str) -> Error {
         Error::Cut {
             host,
             why: last_lines(said),
+            by_hand,
         }
     }
 }

@@ -123,6 +123,29 @@ impl SshHost {
             .map_err(|_| Error::NoSsh)
     }
 
+    /// What a person types to come to the same machine.
+    fn by_hand(&self) -> String {
+        let path = |path: &Path| {
+            let text = path.display().to_string();
+            if text.contains([' ', '\'']) {
+                return format!("'{}'", text.replace('\'', r"'\''"));
+            }
+            text
+        };
+        let mut words = vec!["ssh".to_owned()];
+        if let Some(config) = &self.config {
+            words.extend(["-F".to_owned(), path(config)]);
+        }
+        if let Some(port) = self.port {
+            words.extend(["-p".to_owned(), port.to_string()]);
+        }
+        if let Some(identity) = &self.identity {
+            words.extend(["-i".to_owned(), path(identity)]);
+        }
+        words.push(self.destination.clone());
+        words.join(" ")
+    }
+
     pub(super) fn ssh(&self) -> Result<Command> {
         let mut command = Command::new("ssh");
         self.options(&mut command, PERSIST_SECONDS)?;
@@ -270,6 +293,14 @@ impl Host {
         }
     }
 
+    /// What a person types to see whether it lets them in.
+    pub(super) fn by_hand(&self) -> Option<String> {
+        match self {
+            Self::Here { .. } | Self::Pod(_) => None,
+            Self::Ssh(host) => Some(host.by_hand()),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         match self {
             Self::Here { .. } | Self::Pod(_) => Ok(()),
@@ -379,6 +410,7 @@ impl Host {
         Err(Error::Cut {
             host: self.name().to_owned(),
             why: "it gave no answer".to_owned(),
+            by_hand: self.by_hand(),
         })
     }
 }

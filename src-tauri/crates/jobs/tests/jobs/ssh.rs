@@ -397,6 +397,36 @@ fn a_host_key_that_is_not_known_is_said() {
 }
 
 #[test]
+fn what_to_try_by_hand_leads_to_the_same_machine() {
+    let Some(sshd) = Sshd::start() else { return };
+    std::fs::write(sshd.at("known_hosts"), "").unwrap();
+    let host = ssh::SshHost {
+        port: Some(sshd.port),
+        ..ssh::SshHost {
+            destination: "root@box".to_owned(),
+            ..sshd.ssh_host()
+        }
+    };
+    let by_hand = format!(
+        "ssh -F {} -p {} root@box",
+        sshd.at("config").display(),
+        sshd.port
+    );
+    let hint = || {
+        let report = ssh::greet(&ssh::Host::Ssh(host.clone())).unwrap_err();
+        report.report().hint.unwrap()
+    };
+    assert_eq!(
+        hint(),
+        format!("run `{by_hand}` once, and compare the fingerprint that it shows")
+    );
+    sshd.know(&sshd.at("host_key.pub"));
+    std::fs::write(sshd.at("authorized_keys"), "").unwrap();
+    let refused = hint();
+    assert!(refused.contains(&format!("`{by_hand}`")), "{refused}");
+}
+
+#[test]
 fn a_machine_that_moved_is_not_reached_where_it_was() {
     let (Some(bench), Some(new)) = (Bench::new(), Sshd::start()) else {
         return;
