@@ -182,12 +182,14 @@ fn data_travels_to_google_and_back() {
         told(&refused)
     );
     login(&place, &root, "wrong");
-    let refused = run(&place, &root, &["remotes", "test", "store"], &[]);
-    assert!(
-        told(&refused).contains("wants to know who you are"),
-        "{}",
-        told(&refused)
-    );
+    for verb in [&["remotes", "test", "store"][..], &["data", "push"]] {
+        let refused = told(&run(&place, &root, verb, &[]));
+        assert!(
+            refused.contains("does not accept the credentials that were sent"),
+            "{refused}"
+        );
+        assert!(refused.contains("lapwing remotes login"), "{refused}");
+    }
     login(&place, &root, TOKEN);
     let health = json(&place, &root, &["remotes", "test", "store"]);
     assert_eq!(health["server"], "Google Cloud Storage", "{health}");

@@ -387,7 +387,10 @@ fn what_breaks_on_the_way_is_gone_on_with_and_never_shown() {
     assert!(refused.contains("does not let you do this"), "{refused}");
     let nobody = Person::new(&server, "hf_wrong");
     let refused = nobody.refused(&["models", "pull", "hugging-face:ada/birds"]);
-    assert!(refused.contains("wants to know who you are"), "{refused}");
+    assert!(
+        refused.contains("does not accept the credentials that were sent"),
+        "{refused}"
+    );
     assert!(refused.contains("lapwing remotes login"), "{refused}");
 
     // The server dies in the middle of a download, again and again; then it is back.

@@ -168,6 +168,10 @@ fn who_is_not_let_in_is_told_so(place: &Place, mlflow: &Mlflow) {
     for output in [health, refused] {
         let said = told(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("does not accept the credentials that were sent"),
+            "{said}"
+        );
         assert!(said.contains("lapwing remotes login"), "{said}");
     }
 }
@@ -686,7 +690,7 @@ fn a_registry_of_images_keeps_models_too(place: &Place) {
     let refused = place.run(&here, &["models", "push", "birds/1", "images"]);
     assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
     assert!(
-        told(&refused).contains("lapwing remotes login"),
+        told(&refused).contains("does not accept the credentials that were sent"),
         "{}",
         told(&refused)
     );

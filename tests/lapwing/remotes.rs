@@ -107,7 +107,10 @@ fn a_secret_reaches_its_server_and_nothing_else() {
         sent.contains(&format!("Bearer {CANARY}")) || sent.contains(CANARY),
         "{sent}"
     );
-    assert!(said.contains("wants to know who you are"), "{said}");
+    assert!(
+        said.contains("does not accept the credentials that were sent"),
+        "{said}"
+    );
     assert!(!said.contains(CANARY), "a secret is never shown: {said}");
     let kept = files_with_canary(&place.workspace());
     let file = place.workspace().join("credentials.json");

@@ -467,6 +467,14 @@ fn data_travels_over_ssh_and_back() {
     let refused = run(&place, &root, &["remotes", "test", "store"], &environment);
     let said = told(&refused);
     assert!(said.contains("none of your keys is known there"), "{said}");
+    assert!(said.contains("`ssh box`"), "{said}");
+    let address = format!("ssh://root@127.0.0.1:{}/data", machine.port);
+    go(&["remotes", "add", "store", &address, "--default"]);
+    let unknown = run(&place, &root, &["data", "push"], &environment);
+    let said = told(&unknown);
+    assert!(said.contains("its host key is not known here"), "{said}");
+    let by_hand = format!("`ssh -p {} -l root 127.0.0.1`", machine.port);
+    assert!(said.contains(&by_hand), "{said}");
 }
 
 const WEB: &str = r#"
@@ -593,8 +601,9 @@ fn data_travels_to_a_web_server_and_back() {
     for verb in [&["data", "push"][..], &["remotes", "test", "store"]] {
         let refused = run(&place, &root, verb, &[]);
         let said = told(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{said}");
         assert!(
-            !refused.status.success() && said.contains("give new credentials"),
+            said.contains("does not accept the credentials that were sent"),
             "{said}"
         );
         assert!(!said.contains("not-hers-8264"), "{said}");

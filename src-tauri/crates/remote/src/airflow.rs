@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Run, SEGMENT, State, Task};
-use crate::{Client, Credential, Error, Result, Secret};
+use crate::{Client, Credential, Error, Result, Secret, Sent};
 
 /// Of the log of a failed task, the part worth showing.
 const SHOWN_LINES: usize = 8;
@@ -67,7 +67,15 @@ impl Airflow {
         };
         let body = json!({"username": user, "password": secret.reveal()});
         let plain = Client::new(client.base(), None)?;
-        let token: Token = plain.post(Method::POST, "auth/token", &body).await?;
+        let token: Result<Token> = plain.post(Method::POST, "auth/token", &body).await;
+        // They are in the body, and not where the client looks for them.
+        let token = token.map_err(|error| match error {
+            Error::Unauthorized { url, .. } => Error::Unauthorized {
+                url,
+                sent: Sent::Credential,
+            },
+            other => other,
+        })?;
         let credential = Credential {
             user: None,
             secret: Secret::new(token.access_token),

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::diagnose::diagnose;
+use crate::error::Sent;
 use crate::secret::Credential;
 use crate::{Error, Result};
 
@@ -118,10 +119,16 @@ impl Client {
             address: self.base.clone(),
             why: error.without_url().to_string(),
         })?;
-        let url = shown(request.url());
+        let (asked, says_who) = (request.url().clone(), says_who(request.headers()));
         match self.http.execute(request).await {
-            Ok(response) => Ok(response),
-            Err(error) => Err(diagnose(&url, error).await),
+            Ok(mut response) => {
+                // Wherever else it was led, it came without.
+                if says_who && response.url().origin() == asked.origin() {
+                    response.extensions_mut().insert(Sent::Credential);
+                }
+                Ok(response)
+            }
+            Err(error) => Err(diagnose(&shown(&asked), error).await),
         }
     }
 
@@ -331,6 +338,11 @@ pub(crate) fn shown(url: &url::Url) -> String {
     url.to_string()
 }
 
+/// Whether a request has a credential: a header that is kept out of what is shown.
+fn says_who(headers: &header::HeaderMap) -> bool {
+    headers.values().any(header::HeaderValue::is_sensitive)
+}
+
 /// The response, when it is a success.
 ///
 /// # Errors
@@ -341,9 +353,11 @@ pub async fn accepted(response: Response) -> Result<Response> {
         return Ok(response);
     }
     let url = shown(response.url());
+    let sent = response.extensions().get().copied();
+    let sent = sent.unwrap_or(Sent::Nothing);
     Err(match status {
-        StatusCode::UNAUTHORIZED => Error::Unauthorized { url },
-        StatusCode::FORBIDDEN => Error::Forbidden { url },
+        StatusCode::UNAUTHORIZED => Error::Unauthorized { url, sent },
+        StatusCode::FORBIDDEN => Error::Forbidden { url, sent },
         StatusCode::NOT_FOUND => Error::NotFound { url },
         _ => Error::Answered {
             url,

@@ -4,6 +4,26 @@ use lapwing_core::{Code, RemoteKind, Report};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Of credentials that a server refuses.
+const OTHERS: &str =
+    "give new ones with `lapwing remotes login NAME`, or correct them where they are";
+
+/// Whether a request that was refused said who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    Nothing,
+    Credential,
+}
+
+impl Sent {
+    fn refused(self) -> &'static str {
+        match self {
+            Self::Nothing => "wants to know who you are",
+            Self::Credential => "does not accept the credentials that were sent",
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("storage of the kind {scheme} is not supported yet")]
@@ -24,10 +44,10 @@ pub enum Error {
     Tls { at: String, why: String },
     #[error("the connection to {url} broke off: {source}")]
     Broken { url: String, source: reqwest::Error },
-    #[error("{url} wants to know who you are")]
-    Unauthorized { url: String },
+    #[error("{url} {}", sent.refused())]
+    Unauthorized { url: String, sent: Sent },
     #[error("{url} does not let you do this")]
-    Forbidden { url: String },
+    Forbidden { url: String, sent: Sent },
     #[error("{url} does not exist")]
     NotFound { url: String },
     #[error("{url} answered {status}: {message}")]
@@ -54,8 +74,20 @@ pub enum Error {
     Unreadable { url: String, why: String },
     #[error("the keychain cannot be used: {0}")]
     Keychain(#[source] keyring::Error),
-    #[error("{0}")]
-    Ssh(String),
+    #[error("there is no program `ssh`: {0}")]
+    NoSsh(#[source] std::io::Error),
+    #[error("{host} cannot be reached by ssh: {why}")]
+    Ssh {
+        host: String,
+        by_hand: String,
+        why: String,
+    },
+    #[error("{host} does not accept the credentials: none of your keys is known there")]
+    SshKey { host: String, by_hand: String },
+    #[error("{host} has never been connected to: its host key is not known here")]
+    HostKeyUnknown { host: String, by_hand: String },
+    #[error("the host key of {host} has changed since the last connection")]
+    HostKeyChanged { host: String },
     #[error("the connection to {url} broke off: {why}")]
     Cut { url: String, why: String },
     #[error("{url} does not accept the credentials: {why}")]
@@ -94,8 +126,8 @@ impl Error {
     pub fn report(&self) -> Report {
         let (code, name, hint) = self.parts();
         let report = Report::new(code, name, self.to_string());
-        if let Self::NoCredentials { looked, .. } = self {
-            return report.hint(format!("none were found in {looked}"));
+        if let Some(hint) = self.own_hint() {
+            return report.hint(hint);
         }
         if let Self::SignIn { then, .. } = self {
             return report.hint(then);
@@ -104,6 +136,27 @@ impl Error {
             return report;
         }
         report.hint(hint)
+    }
+
+    /// A next step with names in it.
+    fn own_hint(&self) -> Option<String> {
+        if let Self::NoCredentials { looked, .. } = self {
+            return Some(format!("none were found in {looked}"));
+        }
+        if let Self::SshKey { by_hand, .. } = self {
+            return Some(format!(
+                "try `{by_hand}`: it must let you in; a key with a passphrase needs ssh-agent"
+            ));
+        }
+        if let Self::HostKeyUnknown { by_hand, .. } = self {
+            return Some(format!(
+                "run `{by_hand}` once, and compare the fingerprint that it shows"
+            ));
+        }
+        if let Self::Ssh { by_hand, .. } = self {
+            return Some(format!("see whether `{by_hand}` works"));
+        }
+        None
     }
 
     /// Whether it is worth another try by itself.
@@ -127,7 +180,11 @@ impl Error {
             | Self::Digest { .. }
             | Self::Unreadable { .. }
             | Self::Keychain(_)
-            | Self::Ssh(_)
+            | Self::NoSsh(_)
+            | Self::Ssh { .. }
+            | Self::SshKey { .. }
+            | Self::HostKeyUnknown { .. }
+            | Self::HostKeyChanged { .. }
             | Self::Refusal { .. }
             | Self::NoBucket { .. }
             | Self::Elsewhere { .. }
@@ -175,12 +232,30 @@ impl Error {
                 "remote.broken",
                 "try again: what has arrived is kept",
             ),
-            Self::Unauthorized { .. } => (
+            Self::Unauthorized {
+                sent: Sent::Nothing,
+                ..
+            } => (
                 Code::Failed,
-                "remote.unauthorized",
-                "give new credentials with `lapwing remotes login NAME`",
+                "remote.not_signed_in",
+                "no credentials were sent: sign in with `lapwing remotes login NAME`",
             ),
-            Self::Forbidden { .. } => (
+            Self::Unauthorized {
+                sent: Sent::Credential,
+                ..
+            } => (Code::Failed, "remote.unauthorized", OTHERS),
+            Self::Forbidden {
+                sent: Sent::Nothing,
+                ..
+            } => (
+                Code::Failed,
+                "remote.forbidden",
+                "no credentials were sent: if it knows you, sign in with `lapwing remotes login NAME`",
+            ),
+            Self::Forbidden {
+                sent: Sent::Credential,
+                ..
+            } => (
                 Code::Failed,
                 "remote.forbidden",
                 "the credentials are known there but may not do this: ask for the right, or use others with `lapwing remotes login NAME`",
@@ -213,11 +288,7 @@ impl Error {
                 "remote.broken",
                 "try again: what has arrived is kept",
             ),
-            Self::Refusal { .. } => (
-                Code::Failed,
-                "remote.unauthorized",
-                "give new ones with `lapwing remotes login NAME`, or correct them where they are",
-            ),
+            Self::Refusal { .. } => (Code::Failed, "remote.unauthorized", OTHERS),
             Self::NoBucket { .. } => (
                 Code::NotFound,
                 "remote.no_bucket",
@@ -245,10 +316,14 @@ impl Error {
                 "remote.stopped",
                 "start it again: what has arrived is kept",
             ),
-            Self::Ssh(_) => (
+            Self::NoSsh(_) => (Code::Missing, "remote.no_ssh", "install an OpenSSH client"),
+            Self::Ssh { .. } => (Code::Missing, "remote.ssh", ""),
+            Self::SshKey { .. } => (Code::Failed, "remote.unauthorized", ""),
+            Self::HostKeyUnknown { .. } => (Code::Missing, "remote.host_key_unknown", ""),
+            Self::HostKeyChanged { .. } => (
                 Code::Missing,
-                "remote.ssh",
-                "try `ssh` with the same address by hand",
+                "remote.host_key_changed",
+                "somebody may be listening in; ask its administrator before you remove the old key from ~/.ssh/known_hosts",
             ),
         }
     }

@@ -24,7 +24,7 @@ mod webhook;
 
 pub use client::{Client, Moved};
 pub use credentials::{Place, Vault};
-pub use error::{Error, Result};
+pub use error::{Error, Result, Sent};
 pub use found::{Found, HuggingFaceFiles, found, hugging_face_endpoint};
 pub use secret::{Credential, Secret};
 pub use sessions::Sessions;

@@ -80,9 +80,13 @@ impl Registry {
         self.authority
             .answer(&self.client, &response, scope)
             .await?;
-        self.client
+        let mut response = self
+            .client
             .send(self.authority.apply(make(&self.client)))
-            .await
+            .await?;
+        // A token is given to anybody: it says who we are only where we have said it.
+        response.extensions_mut().insert(self.authority.sent());
+        Ok(response)
     }
 
     /// Who answers, and whether it lets us in.
@@ -248,10 +252,10 @@ impl Registry {
             match self.client.fetch(request, part, moved).await {
                 Ok(()) => break,
                 // A token may run out on the way: as long as something arrives, there is another one.
-                Err(Error::Unauthorized { url }) => {
+                Err(error @ Error::Unauthorized { .. }) => {
                     let has = fs_err::metadata(part).map_or(0, |part| part.len());
                     if had.replace(has).is_some_and(|before| before >= has) {
-                        return Err(Error::Unauthorized { url });
+                        return Err(error);
                     }
                 }
                 Err(error) => return Err(error),

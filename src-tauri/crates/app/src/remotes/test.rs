@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use lapwing_core::{RemoteKind, Report};
+use lapwing_remote::airflow::Airflow;
 use lapwing_remote::check;
 use lapwing_remote::oci::Registry;
 
@@ -56,6 +57,10 @@ fn ask(app: &App, connection: &Connection) -> Result<Answer, Report> {
                 // What it says without being asked for a token does not say whether it lets us in.
                 let registry = Registry::new(&client).reported()?;
                 app.block_on(registry.check())?.reported()?;
+            }
+            if connection.kind == RemoteKind::Airflow {
+                // Whoever asks gets to know its version.
+                app.block_on(Airflow::sign_in(client.clone()))?.reported()?;
             }
             let health = app
                 .block_on(check::check(connection.kind, &client))?

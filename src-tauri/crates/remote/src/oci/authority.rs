@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response, header};
 use serde::Deserialize;
 
 use crate::client::{accepted, json, shown};
-use crate::{Client, Credential, Error, Result, Secret};
+use crate::{Client, Credential, Error, Result, Secret, Sent};
 
 /// What every request carries, once the registry has said what it wants.
 #[derive(Debug, Clone)]
@@ -29,6 +29,14 @@ impl Authority {
         Self {
             credential,
             shown: Mutex::new(Shown::Nothing),
+        }
+    }
+
+    /// What a registry gets to see of us.
+    pub fn sent(&self) -> Sent {
+        match self.credential {
+            Some(_) => Sent::Credential,
+            None => Sent::Nothing,
         }
     }
 
@@ -56,6 +64,7 @@ impl Authority {
     pub async fn answer(&self, client: &Client, refused: &Response, scope: &str) -> Result<()> {
         let unauthorized = || Error::Unauthorized {
             url: shown(refused.url()),
+            sent: self.sent(),
         };
         let challenge = refused
             .headers()

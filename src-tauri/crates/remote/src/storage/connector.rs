@@ -13,7 +13,7 @@ use reqwest::{StatusCode, header};
 
 use super::Settings;
 use crate::diagnose::{deepest, reach};
-use crate::{Error, Result, check, client};
+use crate::{Error, Result, Sent, check, client};
 
 /// Of a refusal, what is read.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
@@ -108,8 +108,15 @@ pub(super) fn told(error: &object_store::Error, what: &str) -> Error {
     let url = what.to_owned();
     match error {
         object_store::Error::NotFound { .. } => Error::NotFound { url },
-        object_store::Error::Unauthenticated { .. } => Error::Unauthorized { url },
-        object_store::Error::PermissionDenied { .. } => Error::Forbidden { url },
+        // Its words for what it was told: what it sent is not known here any more.
+        object_store::Error::Unauthenticated { .. } => Error::Unauthorized {
+            url,
+            sent: Sent::Credential,
+        },
+        object_store::Error::PermissionDenied { .. } => Error::Forbidden {
+            url,
+            sent: Sent::Credential,
+        },
         // A kind of failure that needs no name of its own: the library's list of them is open.
         other => Error::Unreadable {
             url,
@@ -130,6 +137,7 @@ impl HttpService for Connector {
             request.headers_mut().remove(header::AUTHORIZATION);
         }
         let uri = request.uri().clone();
+        let sent = sent(&request);
         let response = match self.http.call(request).await {
             Ok(response) => response,
             Err(error) => return Err(cut(&uri.to_string(), error).await),
@@ -138,7 +146,18 @@ impl HttpService for Connector {
         if status.is_success() || status.is_server_error() {
             return Ok(response);
         }
-        refused(&uri.to_string(), response).await
+        refused(&uri.to_string(), sent, response).await
+    }
+}
+
+/// Whether a request says who we are: in a header, or by a signature in its address.
+fn sent(request: &HttpRequest) -> Sent {
+    let query = request.uri().query().unwrap_or_default();
+    let signed = query.split('&').any(|pair| pair.starts_with("sig="));
+    if signed || request.headers().contains_key(header::AUTHORIZATION) {
+        Sent::Credential
+    } else {
+        Sent::Nothing
     }
 }
 
@@ -169,24 +188,33 @@ async fn cut(url: &str, error: HttpError) -> HttpError {
 }
 
 /// An answer that is no success: told apart by the code that S3, Google and Azure give it.
-async fn refused(url: &str, response: HttpResponse) -> Result<HttpResponse, HttpError> {
+async fn refused(url: &str, sent: Sent, response: HttpResponse) -> Result<HttpResponse, HttpError> {
     let (parts, body) = response.into_parts();
     let text = read(body).await?;
-    let code = between(&text, "<Code>", "</Code>").unwrap_or_default();
+    // Azure says it in a header too: an answer to `HEAD` has nothing else.
+    let header = || parts.headers.get("x-ms-error-code")?.to_str().ok();
+    let code = between(&text, "<Code>", "</Code>").or_else(header);
+    let code = code.unwrap_or_default();
     let shown = url::Url::parse(url).map_or_else(|_| String::new(), |url| client::shown(&url));
     let skew = parts
         .headers
         .get(header::DATE)
         .and_then(|date| date.to_str().ok()) // Not text: nothing can be said.
         .and_then(check::skew_seconds_of);
-    if let Some(error) = meaning(parts.status, code, &shown, skew) {
+    if let Some(error) = meaning(parts.status, code, &shown, sent, skew) {
         return Err(cause(HttpErrorKind::Unknown, error));
     }
     let body = HttpResponseBody::from(text);
     Ok(HttpResponse::from_parts(parts, body))
 }
 
-fn meaning(status: StatusCode, code: &str, url: &str, skew: Option<i64>) -> Option<Error> {
+fn meaning(
+    status: StatusCode,
+    code: &str,
+    url: &str,
+    sent: Sent,
+    skew: Option<i64>,
+) -> Option<Error> {
     let url = url.to_owned();
     match (status.as_u16(), code, skew) {
         (_, "RequestTimeTooSkewed", skew) => Some(Error::Clock {
@@ -207,17 +235,26 @@ fn meaning(status: StatusCode, code: &str, url: &str, skew: Option<i64>) -> Opti
             url,
             why: "the session token is over, or of somebody else".to_owned(),
         }),
-        (_, "AuthenticationFailed" | "InvalidAuthenticationInfo", _) => Some(Error::Refusal {
-            url,
-            why: "key or signature are not those of the account".to_owned(),
-        }),
+        (_, "AuthenticationFailed" | "InvalidAuthenticationInfo", _)
+            if sent == Sent::Credential =>
+        {
+            Some(Error::Refusal {
+                url,
+                why: "the key or the signature is not the storage account's".to_owned(),
+            })
+        }
+        (_, "NoAuthenticationInformation" | "PublicAccessNotPermitted", _) => {
+            Some(Error::Unauthorized { url, sent })
+        }
         (_, "NoSuchBucket" | "ContainerNotFound", _) => Some(Error::NoBucket { url }),
         (301 | 307 | 308, _, _)
         | (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect", _) => {
             Some(Error::Elsewhere { url })
         }
-        (401, _, _) => Some(Error::Unauthorized { url }),
-        (403, _, _) => Some(Error::Forbidden { url }),
+        (401, _, _) => Some(Error::Unauthorized { url, sent }),
+        // Buckets say so to strangers as well.
+        (403, _, _) if sent == Sent::Nothing => Some(Error::Unauthorized { url, sent }),
+        (403, _, _) => Some(Error::Forbidden { url, sent }),
         (416, _, _) => Some(Error::Answered {
             url,
             status: 416,

@@ -153,7 +153,24 @@ impl Objects {
         match self.bucket.head(&self.key(path)).await {
             Ok(there) => Ok(Some((path.to_owned(), Some(there.size)))),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.told(path, &error)),
+            Err(error) => Err(self.reason(self.told(path, &error)).await),
+        }
+    }
+
+    /// An answer to `HEAD` has no words, and what is wrong with a credential looks like a right that is missing: a listing says
+    /// which.
+    async fn reason(&self, error: Error) -> Error {
+        if !matches!(error, Error::Forbidden { .. }) {
+            return error;
+        }
+        match self.greet().await {
+            Err(
+                why @ (Error::Refusal { .. }
+                | Error::Unauthorized { .. }
+                | Error::Clock { .. }
+                | Error::NoBucket { .. }),
+            ) => why,
+            Ok(_) | Err(_) => error,
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::{Known, Settings, Watch};
 use crate::digest::hex;
-use crate::{Error, Result, client};
+use crate::{Error, Result, Sent, client};
 
 const KEYS: [&str; 7] = [
     "user",
@@ -154,9 +154,9 @@ impl Sftp {
             .stderr(said.try_clone()?)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| Error::Ssh(format!("there is no program `ssh`: {error}")))?;
+            .map_err(Error::NoSsh)?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::Ssh("`ssh` has no standard input".to_owned()));
+            return Err(self.unreached("it has no standard input".to_owned()));
         };
         match Session::new(stdin, stdout, SftpOptions::new()).await {
             Ok(session) => Ok(Line {
@@ -176,29 +176,52 @@ impl Sftp {
     fn refused(&self, said: &str, failure: &Failure) -> Error {
         let host = self.destination.clone();
         let has = |text: &str| said.contains(text);
-        if has("Could not resolve hostname") {
+        let at = || place(said).unwrap_or_else(|| host.clone());
+        if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+            Error::HostKeyChanged { host }
+        } else if has("Host key verification failed") || has("host key is known for") {
+            let by_hand = self.by_hand();
+            Error::HostKeyUnknown { host, by_hand }
+        } else if has("Could not resolve hostname") {
             Error::NameLookup { host }
         } else if has("Connection refused") {
-            Error::Refused { at: host }
+            Error::Refused { at: at() }
         } else if has("timed out") || has("No route to host") {
-            Error::Silent { at: host }
+            Error::Silent { at: at() }
         } else if has("Permission denied (") || has("Too many authentication failures") {
-            let why = "none of your keys is known there".to_owned();
-            Error::Refusal { url: host, why }
+            let by_hand = self.by_hand();
+            Error::SshKey { host, by_hand }
         } else if has("subsystem request failed") {
             Error::WrongServer {
                 url: format!("ssh://{host}"),
                 kind: lapwing_core::RemoteKind::Storage,
                 why: "its ssh server offers no sftp".to_owned(),
             }
+        } else if said.is_empty() {
+            self.unreached(failure.to_string())
         } else {
-            let why = if said.is_empty() {
-                failure.to_string()
-            } else {
-                client::short(said)
-            };
-            Error::Ssh(format!("{host} cannot be reached by ssh: {why}"))
+            self.unreached(client::short(said))
         }
+    }
+
+    fn unreached(&self, why: String) -> Error {
+        Error::Ssh {
+            host: self.destination.clone(),
+            by_hand: self.by_hand(),
+            why,
+        }
+    }
+
+    /// What a person types to see the same.
+    fn by_hand(&self) -> String {
+        let words = self.options.iter().chain([&self.destination]);
+        let words = words.map(|word| {
+            if word.contains([' ', '\\', '\'']) {
+                return format!("'{}'", word.replace('\'', r"'\''"));
+            }
+            word.clone()
+        });
+        format!("ssh {}", words.collect::<Vec<_>>().join(" "))
     }
 
     fn full(&self, path: &str) -> String {
@@ -209,7 +232,10 @@ impl Sftp {
         let url = format!("ssh://{}{}", self.destination, self.full(path));
         match kind(&failure) {
             Some(SftpErrorKind::NoSuchFile) => Error::NotFound { url },
-            Some(SftpErrorKind::PermDenied) => Error::Forbidden { url },
+            Some(SftpErrorKind::PermDenied) => Error::Forbidden {
+                url,
+                sent: Sent::Credential,
+            },
             Some(_) => {
                 let why = failure.to_string();
                 Error::Unreadable { url, why }
@@ -431,6 +457,14 @@ fn part_name(from: &Path, size: u64) -> Result<String> {
     let text = format!("{}\n{size}\n{modified:?}", from.display());
     let name: String = hex(&sha2::Sha256::digest(text)).chars().take(24).collect();
     Ok(format!(".lapwing-{name}.part"))
+}
+
+/// Of `connect to host box port 22: …`, the place.
+fn place(said: &str) -> Option<String> {
+    let (_, rest) = said.split_once("connect to host ")?;
+    let (host, rest) = rest.split_once(" port ")?;
+    let (port, _) = rest.split_once(':')?;
+    Some(format!("{host}:{port}"))
 }
 
 fn heard(said: &mut std::fs::File) -> Result<String> {

@@ -32,6 +32,8 @@ const POLL: Duration = Duration::from_millis(100);
 pub(super) struct Web {
     client: Client,
     method: Method,
+    /// Beside what the client says.
+    headers: header::HeaderMap,
 }
 
 impl Web {
@@ -45,20 +47,26 @@ impl Web {
         };
         let (credential, header) = who(settings)?;
         let mut builder = trusting(client::builder(), settings)?;
+        let mut headers = header::HeaderMap::new();
         if let Some((name, secret)) = header {
-            builder = builder
-                .default_headers(with_header(settings, &name, &secret)?)
-                .redirect(redirect::Policy::custom(at_home));
+            headers = with_header(settings, &name, &secret)?;
+            builder = builder.redirect(redirect::Policy::custom(at_home));
         }
         let http = builder
             .build()
             .map_err(|error| settings.bad("ssl_verify", &error.to_string()))?;
         let client = Client::new(settings.address(), credential)?.with(http);
-        Ok(Self { client, method })
+        Ok(Self {
+            client,
+            method,
+            headers,
+        })
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, path)
+        self.client
+            .request(method, path)
+            .headers(self.headers.clone())
     }
 
     pub async fn greet(&self) -> Result<String> {

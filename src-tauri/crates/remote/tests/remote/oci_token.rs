@@ -11,7 +11,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use lapwing_remote::oci::{Descriptor, Registry};
-use lapwing_remote::{Client, Credential, Error, Secret, Sessions, Watch, digest};
+use lapwing_remote::{Client, Credential, Error, Secret, Sent, Sessions, Watch, digest};
 
 use crate::client::serve;
 
@@ -161,7 +161,13 @@ async fn a_password_that_the_token_server_does_not_take_is_told() {
     let (registry, kept) = registry("wrong").await;
     let refused = registry.has("birds", "sha256:00").await;
     assert!(
-        matches!(refused, Err(Error::Unauthorized { .. })),
+        matches!(
+            refused,
+            Err(Error::Unauthorized {
+                sent: Sent::Credential,
+                ..
+            })
+        ),
         "{refused:?}"
     );
     assert_eq!(kept.lock().unwrap().issued, 0);
