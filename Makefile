@@ -112,6 +112,7 @@ setup-cluster:
 
 setup-peers:
 	@$(SETUP)/python.sh peers evidently airflow kfp huggingface storage
+	@$(SETUP)/azurite.sh
 
 setup-driver: setup-base
 	@$(SETUP)/driver.sh

@@ -14,6 +14,7 @@ mod anywhere;
 mod automations;
 #[cfg(unix)]
 mod aws;
+mod azure;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod closed;

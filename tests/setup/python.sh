@@ -7,7 +7,7 @@
 #   kfp        the real Kubeflow Pipelines SDK
 #   huggingface  the real client of the Hugging Face Hub
 #   ray        the real Ray, for `make test-ray`
-#   storage    servers of S3 and Google Cloud Storage, and the real dvc that speaks to them
+#   storage    servers of S3 and Google Cloud Storage, and the real dvc that speaks to them and to Azure
 . "$(dirname "$0")/common.sh"
 
 UV=0.13.9

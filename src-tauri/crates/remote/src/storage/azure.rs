@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use object_store::azure::MicrosoftAzureBuilder;
 
 use super::connector::Connector;
@@ -127,6 +129,9 @@ fn signed(
     account: &Account,
 ) -> Result<MicrosoftAzureBuilder> {
     if let Some(key) = &account.key {
+        if STANDARD.decode(key).is_err() {
+            return Err(settings.bad("account_key", "it is no key of a storage account"));
+        }
         return Ok(builder.with_access_key(key));
     }
     if let Some(sas) = &account.sas {

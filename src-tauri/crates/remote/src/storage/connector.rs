@@ -138,7 +138,7 @@ impl HttpService for Connector {
         }
         let uri = request.uri().clone();
         let of_a_part = request.headers().contains_key(header::RANGE);
-        let sent = sent(&request);
+        let proof = Proof::of(&request);
         let mut response = match self.http.call(request).await {
             Ok(response) => response,
             Err(error) => return Err(cut(&uri.to_string(), error).await),
@@ -154,18 +154,37 @@ impl HttpService for Connector {
         if status.is_success() || status.is_server_error() {
             return Ok(response);
         }
-        refused(&uri.to_string(), sent, response).await
+        refused(&uri.to_string(), proof, response).await
     }
 }
 
-/// Whether a request says who we are: in a header, or by a signature in its address.
-fn sent(request: &HttpRequest) -> Sent {
-    let query = request.uri().query().unwrap_or_default();
-    let signed = query.split('&').any(|pair| pair.starts_with("sig="));
-    if signed || request.headers().contains_key(header::AUTHORIZATION) {
-        Sent::Credential
-    } else {
-        Sent::Nothing
+/// How a request says who we are.
+#[derive(Clone, Copy)]
+enum Proof {
+    Nothing,
+    /// By the key of an account of Azure, which may do everything there.
+    AccountKey,
+    /// In a header, or by a signature in its address.
+    Other,
+}
+
+impl Proof {
+    fn of(request: &HttpRequest) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let signed = query.split('&').any(|pair| pair.starts_with("sig="));
+        match request.headers().get(header::AUTHORIZATION) {
+            Some(value) if value.as_bytes().starts_with(b"SharedKey ") => Self::AccountKey,
+            Some(_) => Self::Other,
+            None if signed => Self::Other,
+            None => Self::Nothing,
+        }
+    }
+
+    fn sent(self) -> Sent {
+        match self {
+            Self::Nothing => Sent::Nothing,
+            Self::AccountKey | Self::Other => Sent::Credential,
+        }
     }
 }
 
@@ -196,7 +215,11 @@ async fn cut(url: &str, error: HttpError) -> HttpError {
 }
 
 /// An answer that is no success: told apart by the code that S3, Google and Azure give it.
-async fn refused(url: &str, sent: Sent, response: HttpResponse) -> Result<HttpResponse, HttpError> {
+async fn refused(
+    url: &str,
+    proof: Proof,
+    response: HttpResponse,
+) -> Result<HttpResponse, HttpError> {
     let (parts, body) = response.into_parts();
     let text = read(body).await?;
     // Azure says it in a header too: an answer to `HEAD` has nothing else.
@@ -209,7 +232,7 @@ async fn refused(url: &str, sent: Sent, response: HttpResponse) -> Result<HttpRe
         .get(header::DATE)
         .and_then(|date| date.to_str().ok()) // Not text: nothing can be said.
         .and_then(check::skew_seconds_of);
-    if let Some(error) = meaning(parts.status, code, &shown, sent, skew) {
+    if let Some(error) = meaning(parts.status, code, &shown, proof, skew) {
         return Err(cause(HttpErrorKind::Unknown, error));
     }
     let body = HttpResponseBody::from(text);
@@ -220,10 +243,14 @@ fn meaning(
     status: StatusCode,
     code: &str,
     url: &str,
-    sent: Sent,
+    proof: Proof,
     skew: Option<i64>,
 ) -> Option<Error> {
-    let url = url.to_owned();
+    let (url, sent) = (url.to_owned(), proof.sent());
+    let refusal = |why: &str| {
+        let (url, why) = (url.clone(), why.to_owned());
+        Some(Error::Refusal { url, why })
+    };
     match (status.as_u16(), code, skew) {
         (_, "RequestTimeTooSkewed", skew) => Some(Error::Clock {
             at: url,
@@ -231,29 +258,27 @@ fn meaning(
         }),
         // A clock that is wrong makes good credentials bad: said first.
         (401 | 403, _, Some(seconds)) => Some(Error::Clock { at: url, seconds }),
-        (_, "InvalidAccessKeyId", _) => Some(Error::Refusal {
-            url,
-            why: "it does not know this access key".to_owned(),
-        }),
-        (_, "SignatureDoesNotMatch", _) => Some(Error::Refusal {
-            url,
-            why: "the secret key is not the one that belongs to the access key".to_owned(),
-        }),
-        (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => Some(Error::Refusal {
-            url,
-            why: "the session token is over, or of somebody else".to_owned(),
-        }),
-        (_, "AuthenticationFailed" | "InvalidAuthenticationInfo", _)
-            if sent == Sent::Credential =>
-        {
-            Some(Error::Refusal {
-                url,
-                why: "the key or the signature is not the storage account's".to_owned(),
-            })
+        (_, "InvalidAccessKeyId", _) => refusal("it does not know this access key"),
+        (_, "SignatureDoesNotMatch", _) => {
+            refusal("the secret key is not the one that belongs to the access key")
         }
+        (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => {
+            refusal("the session token is over, or of somebody else")
+        }
+        (_, "AuthenticationFailed" | "InvalidAuthenticationInfo", _) => match proof {
+            Proof::AccountKey => refusal("the key is not the storage account's"),
+            Proof::Other => refusal("the token or signature is not the storage account's"),
+            Proof::Nothing => Some(Error::Unauthorized { url, sent }),
+        },
+        // Its key may do everything: Azurite says so of a wrong one, Azure of a firewall.
+        (403, "AuthorizationFailure", _) if matches!(proof, Proof::AccountKey) => refusal(
+            "the key is not the storage account's, or its firewall does not let this machine in",
+        ),
         (_, "NoAuthenticationInformation" | "PublicAccessNotPermitted", _) => {
             Some(Error::Unauthorized { url, sent })
         }
+        // Of a begun upload, what it knows nothing of any more.
+        (_, "InvalidBlockList" | "InvalidPart", _) => Some(Error::NotFound { url }),
         (_, "NoSuchBucket" | "ContainerNotFound", _) => Some(Error::NoBucket { url }),
         (301 | 307 | 308, _, _)
         | (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect", _) => {
