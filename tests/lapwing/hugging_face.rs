@@ -472,6 +472,67 @@ fn a_push_that_was_stopped_is_gone_on_with_by_the_next() {
     assert!(new(&ada.json(&["models", "push", "birds/2", "hub"])));
 }
 
+/// Does what fails, and says so, because the server dies at `cut`; then the server is back.
+fn dies_half_way(person: &Person, arguments: &[&str], server: &mut Server, cut: &Cut) {
+    let begun = person
+        .command(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !cut.happened() {
+        std::thread::yield_now();
+    }
+    server.die();
+    let ended = begun.wait_with_output().unwrap();
+    let said = told(&ended);
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    let words = ["nothing listens at", "broke off"];
+    assert!(words.iter().any(|words| said.contains(words)), "{said}");
+    assert!(!said.contains(TOKEN), "a token is never shown: {said}");
+    server.start_again();
+    cut.mend();
+}
+
+#[test]
+fn a_hub_that_dies_half_way_gets_and_gives_what_is_missing() {
+    let mut server = Server::start(&[(TOKEN, "ada")]);
+    let ada = Person::new(&server, TOKEN);
+    let folder = ada.register(0);
+    let half = (PART + PART / 2) as i64;
+    let cut = Cut::before(server.storage_port, half);
+    server.shelf().uploads_at = format!("http://127.0.0.1:{}", cut.port);
+    let push = ["models", "push", "birds/1", "hugging-face"];
+    dies_half_way(&ada, &push, &mut server, &cut);
+    assert_eq!(
+        server.versions("ada/birds"),
+        [""; 0],
+        "nothing half is shown"
+    );
+    assert!(new(&ada.json(&push)));
+    let passed = usize::try_from(cut.passed()).unwrap();
+    assert!(
+        (WEIGHTS..WEIGHTS + PART + PART / 4).contains(&passed),
+        "the part that was whole was not sent again: {passed}"
+    );
+    assert_eq!(server.versions("ada/birds"), ["v1"]);
+
+    // And on the way back, to another machine.
+    let other = Person::new(&server, TOKEN);
+    let cut = Cut::answers_with(server.storage_port, half, || {});
+    server.shelf().downloads_at = format!("http://127.0.0.1:{}", cut.port);
+    let pull = ["models", "pull", "hugging-face:ada/birds"];
+    dies_half_way(&other, &pull, &mut server, &cut);
+    assert_eq!(other.json(&["models", "list"]), serde_json::json!([]));
+    assert!(new(&other.json(&pull)));
+    assert_eq!(same(&folder, &other.version(1)), "", "byte for byte");
+    let passed = usize::try_from(cut.passed()).unwrap();
+    assert!(
+        (WEIGHTS..WEIGHTS + PART / 2).contains(&passed),
+        "it went on behind what had arrived: {passed}"
+    );
+}
+
 fn sha256(file: &Path) -> String {
     let output = Command::new("sha256sum").arg(file).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

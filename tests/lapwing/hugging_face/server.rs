@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, Request, State};
@@ -18,6 +19,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 /// A file is sent in parts of this size when it is larger.
 pub const PART: usize = 1 << 20;
@@ -50,7 +53,8 @@ pub struct Shelf {
     uploads: usize,
     /// Where uploads are sent: changed by a test that puts something in between.
     pub uploads_at: String,
-    downloads_at: String,
+    /// The same for downloads.
+    pub downloads_at: String,
     hub_at: String,
     /// The next download breaks off after so many bytes.
     pub cut_after: Option<usize>,
@@ -70,19 +74,15 @@ pub struct Server {
     pub url: String,
     pub storage_port: u16,
     shelf: Arc<Mutex<Shelf>>,
-    _runtime: tokio::runtime::Runtime,
+    /// Gone while it is dead.
+    runtime: Option<Runtime>,
 }
 
 impl Server {
     /// With two users: whoever has a token here may change what is below the own name.
     pub fn start(users: &[(&str, &str)]) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let bind = || runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
-        let (hub, storage) = (bind().unwrap(), bind().unwrap());
+        let runtime = threads();
+        let (hub, storage) = (bind(&runtime, 0), bind(&runtime, 0));
         let url = format!("http://{}", hub.local_addr().unwrap());
         let storage_port = storage.local_addr().unwrap().port();
         let storage_at = format!("http://127.0.0.1:{storage_port}");
@@ -96,16 +96,36 @@ impl Server {
             hub_at: url.clone(),
             ..Shelf::default()
         }));
-        let routes = hub_routes().with_state(shelf.clone());
-        runtime.spawn(async move { axum::serve(hub, routes).await });
-        let routes = storage_routes().with_state(shelf.clone());
-        runtime.spawn(async move { axum::serve(storage, routes).await });
+        serve(&runtime, hub, storage, &shelf);
         Self {
             url,
             storage_port,
             shelf,
-            _runtime: runtime,
+            runtime: Some(runtime),
         }
+    }
+
+    /// Both ports close, and every connection with them, whatever is on its way. What was received is kept.
+    pub fn die(&mut self) {
+        const LIMIT: Duration = Duration::from_secs(60);
+        self.runtime.take().unwrap().shutdown_timeout(LIMIT);
+    }
+
+    /// At the same ports as before.
+    pub fn start_again(&mut self) {
+        let runtime = threads();
+        let (_, port) = self.url.rsplit_once(':').unwrap();
+        let hub = bind(&runtime, port.parse().unwrap());
+        let storage = bind(&runtime, self.storage_port);
+        serve(&runtime, hub, storage, &self.shelf);
+        self.runtime = Some(runtime);
+    }
+
+    /// The versions of a repository that anybody could see.
+    pub fn versions(&self, id: &str) -> Vec<String> {
+        let shelf = self.shelf();
+        let repo = shelf.repos.get(id);
+        repo.map_or_else(Vec::new, |repo| repo.tags.keys().cloned().collect())
     }
 
     /// What storage does with uploads that nobody ends.
@@ -116,6 +136,26 @@ impl Server {
     pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap()
     }
+}
+
+fn threads() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+fn bind(runtime: &Runtime, port: u16) -> TcpListener {
+    let bound = runtime.block_on(TcpListener::bind(("127.0.0.1", port)));
+    bound.unwrap()
+}
+
+fn serve(runtime: &Runtime, hub: TcpListener, storage: TcpListener, shelf: &Arc<Mutex<Shelf>>) {
+    let routes = hub_routes().with_state(shelf.clone());
+    runtime.spawn(async move { axum::serve(hub, routes).await });
+    let routes = storage_routes().with_state(shelf.clone());
+    runtime.spawn(async move { axum::serve(storage, routes).await });
 }
 
 fn hub_routes() -> Router<Arc<Mutex<Shelf>>> {
