@@ -133,6 +133,11 @@ impl Cut {
         self.counted.passed.load(Ordering::SeqCst)
     }
 
+    /// Whether what is on its way stands still, or will.
+    pub fn holds(&self) -> bool {
+        *self.counted.held.lock().unwrap()
+    }
+
     /// Whether it was cut, or stood still, since it was mended last.
     pub fn happened(&self) -> bool {
         self.counted.left.load(Ordering::SeqCst) < 0

@@ -483,7 +483,7 @@ fn data_travels_over_ssh_and_back() {
 }
 
 const WEB: &str = r#"
-import base64, http.server, os, sys, threading
+import base64, http.server, os, shutil, sys, threading
 halves = len(sys.argv) > 3
 root, wanted = sys.argv[1], "Basic " + base64.b64encode(b"ada:owl-7391").decode()
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -501,7 +501,23 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_HEAD(self):
         self.refused() or super().do_HEAD()
     def do_GET(self):
-        self.refused() or super().do_GET()
+        self.refused() or self.part() or super().do_GET()
+    def part(self):
+        path, wanted = self.translate_path(self.path), self.headers.get("Range", "")
+        if not wanted.endswith("-") or not os.path.isfile(path):
+            return False
+        begin, size = int(wanted.removeprefix("bytes=")[:-1]), os.path.getsize(path)
+        if begin >= size:
+            self.send_error(416)
+            return True
+        self.send_response(206)
+        self.send_header("Content-Length", str(size - begin))
+        self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
+        self.end_headers()
+        with open(path, "rb") as file:
+            file.seek(begin)
+            shutil.copyfileobj(file, self.wfile)
+        return True
     def do_POST(self):
         if self.refused():
             return
