@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::elsewhere::{Machine, lock};
+use crate::left_out::left_out;
 use crate::place::{Place, told};
 use crate::slurmd::Slurm;
 
@@ -137,7 +138,7 @@ fn the_sample_trains_the_same_model_on_every_machine() {
 
     for ((name, address, more), folder) in KINDS.into_iter().zip(copies) {
         if !is_here(name, slurm.as_ref()) {
-            eprintln!("left out: there is no {name} on this machine");
+            left_out(&format!("there is no {name} on this machine"));
             continue;
         }
         machine.add(&place, name, address, more);

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::left_out::left_out;
 use crate::place::{Place, told, until};
 
 /// Enough for a stage, in a few mebibytes.
@@ -35,7 +36,7 @@ impl Engine {
         let root = Command::new("id").arg("-u").output().unwrap();
         let wanted = std::env::var("LAPWING_TEST_DOCKER").is_ok_and(|image| !image.is_empty());
         if !wanted || root.stdout != b"0\n" {
-            eprintln!("skipped: no Docker engine, or not root, who alone may start one");
+            left_out("no Docker engine, or not root, who alone may start one");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

@@ -33,6 +33,9 @@ mod google;
 mod hard_use;
 mod hugging_face;
 mod kubernetes;
+#[path = "../../src-tauri/crates/jobs/tests/jobs/left_out.rs"]
+#[cfg(target_os = "linux")]
+mod left_out;
 mod place;
 #[cfg(target_os = "linux")]
 mod ray;

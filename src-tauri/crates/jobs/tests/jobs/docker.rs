@@ -1,6 +1,7 @@
 use lapwing_core::Workspace;
 use lapwing_jobs::{DockerSpec, Image, JobState, Mount, Outcome, Target, log, start, state, stop};
 
+use crate::left_out::left_out;
 use crate::{ended, shell, supervisor, until};
 
 /// The base image that `make test` found or made; without an engine these tests cannot say anything.
@@ -9,7 +10,7 @@ pub fn image() -> Option<String> {
         .ok()
         .filter(|name| !name.is_empty());
     if image.is_none() {
-        eprintln!("skipped: no Docker engine (LAPWING_TEST_DOCKER is not set)");
+        left_out("no Docker engine (LAPWING_TEST_DOCKER is not set)");
     }
     image
 }

@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use lapwing_jobs::Cluster;
 
+use crate::left_out::left_out;
+
 pub const TOKEN: &str = "canary-token-5d1f";
 
 pub struct Kube {
@@ -142,7 +144,7 @@ impl Kube {
             .args(arguments)
             .output();
         if output.is_err() {
-            eprintln!("skipped: there is no kubectl");
+            left_out("there is no kubectl");
         }
         output.ok()
     }

@@ -9,6 +9,7 @@ use lapwing_jobs::{
 };
 
 use crate::kube::{Kube, Runtime, TOKEN};
+use crate::left_out::left_out;
 use crate::{ended, shell, supervisor, until};
 
 pub struct Bench {
@@ -318,7 +319,7 @@ fn what_the_cluster_does_to_a_pod_is_not_the_commands_failure() {
 fn a_command_that_uses_more_than_its_memory_is_told_so() {
     let bench = Bench::new(Runtime::Real);
     if bench.kube.image == "any" {
-        return eprintln!("skipped: only a container has a limit");
+        return left_out("only a container has a limit");
     }
     let mut spec = bench.there("echo begun; exec tail /dev/zero", &[], &[]);
     asking(&mut spec, |kube| kube.memory_mib = Some(48));
@@ -416,7 +417,7 @@ fn a_run_in_an_image_without_python_is_tracked_in_files() {
 fn an_image_that_has_the_requirements_is_used_as_it_is() {
     let bench = Bench::new(Runtime::Real);
     if bench.kube.image == "any" {
-        return eprintln!("skipped: this needs an image");
+        return left_out("this needs an image");
     }
     bench.write("requirements.txt", "pip\n");
     bench.write("train.py", "import pip\nprint('trained')\n");

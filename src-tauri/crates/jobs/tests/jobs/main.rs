@@ -13,6 +13,7 @@ mod environment;
 mod kube;
 #[cfg(target_os = "linux")]
 mod kubernetes;
+mod left_out;
 mod process;
 #[cfg(target_os = "linux")]
 mod ray;

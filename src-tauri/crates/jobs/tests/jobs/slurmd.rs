@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::left_out::left_out;
 use crate::until;
 
 const END: Duration = Duration::from_secs(20);
@@ -35,7 +36,7 @@ impl Slurm {
     pub fn start_elsewhere() -> Option<Self> {
         let may = Command::new("unshare").args(["--uts", "true"]).status();
         if !may.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: no right to name a node");
+            left_out("no right to name a node");
             return None;
         }
         Self::start_as("elsewhere", true)
@@ -44,7 +45,7 @@ impl Slurm {
     fn start_as(node: &str, apart: bool) -> Option<Self> {
         let there = |name: &str| Path::new("/usr/sbin").join(name).is_file();
         if !["munged", "slurmctld", "slurmd"].into_iter().all(there) {
-            eprintln!("skipped: there is no Slurm on this machine");
+            left_out("there is no Slurm on this machine");
             return None;
         }
         let folder = tempfile::Builder::new()

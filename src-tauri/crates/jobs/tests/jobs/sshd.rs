@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use lapwing_jobs::ssh::{Host, SshHost};
 
+use crate::left_out::left_out;
 use crate::until;
 
 pub struct Sshd {
@@ -46,7 +47,7 @@ impl Sshd {
     /// With more lines for its configuration.
     pub fn start_with(more: &str) -> Option<Self> {
         let Some(program) = program() else {
-            eprintln!("skipped: there is no sshd on this machine");
+            left_out("there is no sshd on this machine");
             return None;
         };
         let folder = tempfile::Builder::new()
