@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    InspectContainerOptions, LogsOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions, StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
@@ -409,10 +409,10 @@ impl Job<'_> {
         let mut answered = Instant::now();
         let mut was_away = false;
         loop {
-            match self.attend().await {
+            match self.attend(&mut answered).await {
                 Ok(Some(outcome)) if was_away => return Ok(with_its_engine(outcome)),
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => answered = Instant::now(),
+                Ok(None) => {}
                 Err(_) if self.place.away.is_none() && answered.elapsed() > ENGINE_LIMIT => {
                     return Ok(engine_away());
                 }
@@ -429,22 +429,18 @@ impl Job<'_> {
         }
     }
 
-    /// Copies the rest of the container's log. `None` when the log ended before the container did.
-    async fn attend(&self) -> Result<Option<Outcome>> {
+    /// Copies the rest of the container's log. `None` when the log ended before the container did. `answered` is when the engine was
+    /// last there.
+    async fn attend(&self, answered: &mut Instant) -> Result<Option<Outcome>> {
         let docker = self.place.engine.connect().await?;
+        *answered = Instant::now();
         set_why(self.folder, None)?;
         let mut log = fs_err::OpenOptions::new()
             .append(true)
             .create(true)
             .open(self.folder.output())?;
-        let options = LogsOptionsBuilder::new()
-            .follow(true)
-            .stdout(true)
-            .stderr(true)
-            .build();
-        // The engine's log is the same bytes in the same order each time: those that are here already are passed over.
-        let mut known = log.metadata()?.len().saturating_sub(self.log_start);
-        let mut output = docker.logs(&self.name, Some(options));
+        let mut known = self.known(&log)?;
+        let mut output = docker.logs(&self.name, Some(printed(Follow::Yes)));
         let mut tick = tokio::time::interval(POLL);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
@@ -466,7 +462,34 @@ impl Job<'_> {
                 }
             }
         }
-        self.result(&docker).await
+        // It was there until now: whoever followed for an hour waits for its return as long as anybody.
+        *answered = Instant::now();
+        let ended = self.result(&docker).await?;
+        if ended.is_some() {
+            self.last_lines(&docker, &mut log).await?;
+        }
+        Ok(ended)
+    }
+
+    /// How much of the container's own output is here. The engine's log is the same bytes in the same order each time: these are
+    /// passed over.
+    fn known(&self, log: &fs_err::File) -> Result<u64> {
+        Ok(log.metadata()?.len().saturating_sub(self.log_start))
+    }
+
+    /// A connection that breaks as the container ends takes the end of the log with it.
+    async fn last_lines(&self, docker: &Docker, log: &mut fs_err::File) -> Result<()> {
+        let mut known = self.known(log)?;
+        let mut output = docker.logs(&self.name, Some(printed(Follow::No)));
+        while let Some(piece) = output.next().await {
+            match piece {
+                Ok(piece) => log.write_all(beyond(&piece.into_bytes(), &mut known))?,
+                // It keeps no log, or has the container no more.
+                Err(bollard::errors::Error::DockerResponseServerError { .. }) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn wanted_end(&self) -> Option<Outcome> {
@@ -516,6 +539,19 @@ fn engine_away() -> Outcome {
     Outcome::Evicted {
         state: ENGINE_AWAY.to_owned(),
     }
+}
+
+enum Follow {
+    Yes,
+    No,
+}
+
+fn printed(follow: Follow) -> LogsOptions {
+    LogsOptionsBuilder::new()
+        .follow(matches!(follow, Follow::Yes))
+        .stdout(true)
+        .stderr(true)
+        .build()
 }
 
 /// What of `piece` lies behind the first `known` bytes.
