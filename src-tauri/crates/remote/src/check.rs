@@ -182,7 +182,8 @@ fn registry_health(client: &Client) -> Health {
 }
 
 async fn ray(client: &Client) -> Result<Health> {
-    let found = document(RemoteKind::Ray, client, "api/version").await?;
+    let found = document(RemoteKind::Ray, client, "api/version").await;
+    let found = found.map_err(crate::ray::told)?;
     let version = found.get("ray_version").and_then(Value::as_str);
     let version = version.ok_or_else(|| wrong(RemoteKind::Ray, client, "it names no version"))?;
     Ok(Health {

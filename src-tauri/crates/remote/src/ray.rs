@@ -300,7 +300,18 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(told(error)),
+    }
+}
+
+/// Ray knows no rights: with 403 it answers a token that is not its own, with 401 that there is none.
+pub(crate) fn told(error: Error) -> Error {
+    match error {
+        Error::Forbidden { url } => Error::Refusal {
+            url,
+            why: "the token is not that of the cluster".to_owned(),
+        },
+        other => other,
     }
 }
 

@@ -41,7 +41,7 @@ impl Job<'_> {
         let mut rest = POLL;
         let mut read = Instant::now();
         loop {
-            let Some(seen) = self.cluster.job(&self.id).await? else {
+            let Some(seen) = self.cluster().job(&self.id).await? else {
                 // The cluster was started anew, or somebody removed it there.
                 return Ok(End {
                     outcome: Outcome::Lost,
@@ -71,7 +71,7 @@ impl Job<'_> {
                 ending = Some(Ending::Cancelled);
             }
             if ending.is_some() {
-                self.cluster.stop(&self.id).await?;
+                self.cluster().stop(&self.id).await?;
             }
             if read.elapsed() >= rest {
                 let asked = Instant::now();
@@ -118,7 +118,7 @@ impl Job<'_> {
     /// Appends what is new. The answer is all of the log: what we have of it is as long as what we wrote.
     async fn take_log(&self, log_start: u64, last: Last) -> Result<()> {
         let have = self.log_size()?.saturating_sub(log_start);
-        let asked = self.cluster.logs(&self.id).await;
+        let asked = self.cluster().logs(&self.id).await;
         let text = match asked.map_err(crate::Error::from) {
             Ok(text) => text,
             Err(error) if passes(&error) => return Err(error),

@@ -60,7 +60,8 @@ pub fn tracked_files(workspace: &Workspace, id: &JobId) -> Option<PathBuf> {
 pub(super) async fn fetch(job: &Job<'_>, node: &str) -> Result<Fetched> {
     let (list, whole) = (format!("{}.json", job.id), format!("{}.tar", job.id));
     let listed = listed(job.folder);
-    let asking = job.cluster.log_file(node, &list, &listed, &|_| {});
+    let cluster = job.cluster();
+    let asking = cluster.log_file(node, &list, &listed, &|_| {});
     if !job.unless_cancelled(asking).await? {
         return Ok(Fetched::Nothing);
     }
@@ -83,7 +84,8 @@ pub(super) async fn fetch(job: &Job<'_>, node: &str) -> Result<Fetched> {
         if try_ > TRIES {
             return Err(damaged(job, &whole));
         }
-        let fetching = job.cluster.log_file(node, &whole, &archive, &|_| {});
+        let cluster = job.cluster();
+        let fetching = cluster.log_file(node, &whole, &archive, &|_| {});
         if !job.unless_cancelled(fetching).await? {
             return Err(damaged(job, &whole));
         }
@@ -101,7 +103,7 @@ pub(super) async fn fetch(job: &Job<'_>, node: &str) -> Result<Fetched> {
 
 fn damaged(job: &Job<'_>, path: &str) -> Error {
     Error::Damaged {
-        host: job.cluster.base().to_owned(),
+        host: job.cluster().base().to_owned(),
         path: path.to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lapwing_core::Timestamp;
@@ -65,7 +66,8 @@ pub(super) struct Job<'a> {
     pub folder: &'a Folder,
     pub spec: &'a JobSpec,
     pub ray: &'a RaySpec,
-    pub cluster: Ray,
+    /// With the credential that was the last one known.
+    cluster: Mutex<Ray>,
     /// Of the submission.
     pub id: String,
 }
@@ -76,9 +78,28 @@ impl<'a> Job<'a> {
             folder,
             spec,
             ray,
-            cluster: ray.cluster()?,
+            cluster: Mutex::new(ray.cluster()?),
             id: format!("lapwing-{}", spec.id),
         })
+    }
+
+    pub fn cluster(&self) -> Ray {
+        let known = self.cluster.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Nothing is heard of it for a while, and why. Somebody may give a new credential meanwhile.
+    fn is_away(&self, error: &Error) {
+        self.say(&error.to_string());
+        if !is_signed_out(error) {
+            return;
+        }
+        match self.ray.cluster() {
+            Ok(again) => {
+                *self.cluster.lock().unwrap_or_else(PoisonError::into_inner) = again;
+            }
+            Err(error) => tracing::warn!(%error, "the credential cannot be read"),
+        }
     }
 
     async fn run(&self) -> Result<Outcome> {
@@ -86,7 +107,7 @@ impl<'a> Job<'a> {
         if !memory.submitted {
             if !memory.greeted {
                 // The first time a person waits for the answer: what is wrong is said at once.
-                self.cluster.greet().await?;
+                self.cluster().greet().await?;
                 memory.greeted = true;
                 memory.keep(self.folder)?;
             }
@@ -129,14 +150,13 @@ impl<'a> Job<'a> {
 
     async fn send(&self, package: &package::Package) -> Result<()> {
         let size = ssh::size(package.bytes);
-        if self.cluster.has_package(&package.name).await? {
+        if self.cluster().has_package(&package.name).await? {
             self.tell(&format!("the cluster has these files already ({size})"));
             return Ok(());
         }
         self.say(&format!("sending {size}"));
-        let sending = self
-            .cluster
-            .send_package(&package.name, &package.archive, |_| {});
+        let cluster = self.cluster();
+        let sending = cluster.send_package(&package.name, &package.archive, |_| {});
         match self.unless_cancelled(sending).await? {
             Taken::Yes => {
                 self.tell(&format!("sent {} files ({size})", self.ray.files.len()));
@@ -210,7 +230,7 @@ impl<'a> Job<'a> {
         if self.cancelled() {
             return Err(Error::Cancelled);
         }
-        self.say(&format!("submitting it to {}", self.cluster.base()));
+        self.say(&format!("submitting it to {}", self.cluster().base()));
         // Whoever cancels it now waits a moment: only the answer says whether it is there.
         let given_up = async {
             self.until_cancelled().await;
@@ -224,13 +244,13 @@ impl<'a> Job<'a> {
 
     /// A cluster that is away is noticed by the question: only behind its answer the job may be there.
     async fn hand_over(&self, submission: &Submission) -> Result<()> {
-        if self.cluster.job(&self.id).await?.is_some() {
+        if self.cluster().job(&self.id).await?.is_some() {
             return Ok(());
         }
         let mut memory = Memory::of(self.folder)?;
         memory.unsent = false;
         memory.keep(self.folder)?;
-        Ok(self.cluster.submit(submission).await?)
+        Ok(self.cluster().submit(submission).await?)
     }
 
     /// Until it has ended there, or is known never to have come: a command that was cancelled must not go on unseen.
@@ -249,7 +269,7 @@ impl<'a> Job<'a> {
                 }
                 Ok(Withdrawn::Missing | Withdrawn::Stopping) => wait = FIRST_WAIT,
                 Err(error) if passes(&error) => {
-                    self.say(&error.to_string());
+                    self.is_away(&error);
                     wait = (wait * 2).min(LAST_WAIT);
                 }
                 Err(error) => return Err(error),
@@ -259,11 +279,11 @@ impl<'a> Job<'a> {
     }
 
     async fn withdrawn(&self) -> Result<Withdrawn> {
-        match self.cluster.job(&self.id).await? {
+        match self.cluster().job(&self.id).await? {
             None => Ok(Withdrawn::Missing),
             Some(job) if job.status.is_final() => Ok(Withdrawn::Ended),
             Some(_) => {
-                self.cluster.stop(&self.id).await?;
+                self.cluster().stop(&self.id).await?;
                 Ok(Withdrawn::Stopping)
             }
         }
@@ -295,17 +315,17 @@ impl<'a> Job<'a> {
 
     /// Removes the result's files, with a job on the node that has them, and both jobs from the cluster's list.
     async fn clean(&self) -> Result<()> {
-        let job = self.cluster.job(&self.id).await?;
+        let job = self.cluster().job(&self.id).await?;
         if job.as_ref().is_some_and(|job| !job.status.is_final()) {
             if !self.cancelled() {
                 return Ok(()); // Lost sight of, not unwanted: it goes on there.
             }
             // Its supervisor was told to end it while it was submitting it.
-            self.cluster.stop(&self.id).await?;
+            self.cluster().stop(&self.id).await?;
         }
         let node = job.and_then(|job| job.driver_node_id);
         if let (Some(node), Some(logs)) = (node, home::place(self.folder)?)
-            && let Some(address) = self.cluster.node_ip(&node).await?
+            && let Some(address) = self.cluster().node_ip(&node).await?
         {
             let files = format!("{logs}/{}", self.id).replace('\'', r"'\''");
             let id = format!("{}-clean", self.id);
@@ -315,18 +335,18 @@ impl<'a> Job<'a> {
                 entrypoint_resources: [(format!("node:{address}"), TOUCH)].into(),
                 ..Submission::default()
             };
-            self.cluster.submit(&submission).await?;
+            self.cluster().submit(&submission).await?;
             self.ended(&id).await?;
-            self.cluster.delete(&id).await?;
+            self.cluster().delete(&id).await?;
         }
         self.ended(&self.id).await?;
-        Ok(self.cluster.delete(&self.id).await?)
+        Ok(self.cluster().delete(&self.id).await?)
     }
 
     async fn ended(&self, id: &str) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < CLEAN_LIMIT {
-            match self.cluster.job(id).await? {
+            match self.cluster().job(id).await? {
                 Some(job) if !job.status.is_final() => tokio::time::sleep(CLEAN_POLL).await,
                 Some(_) | None => return Ok(()),
             }
@@ -351,7 +371,7 @@ impl<'a> Job<'a> {
             if begun.elapsed() > LAST_WAIT {
                 wait = FIRST_WAIT; // It went well for a while.
             }
-            self.say(&error.to_string());
+            self.is_away(&error);
             let asked = Instant::now();
             while asked.elapsed() < wait {
                 let cancelled = self.cancelled();
@@ -463,6 +483,17 @@ pub(super) fn passes(error: &Error) -> bool {
             matches!(status, 429 | 500..=599)
         }
         Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
-        _ => false,
+        error => is_signed_out(error),
     }
+}
+
+/// It goes on there without us: whoever signs in again finds it.
+fn is_signed_out(error: &Error) -> bool {
+    use lapwing_remote::Error as Remote;
+    matches!(
+        error,
+        Error::Remote(
+            Remote::Unauthorized { .. } | Remote::Refusal { .. } | Remote::Forbidden { .. }
+        )
+    )
 }

@@ -1,13 +1,15 @@
 //! Jobs on a Ray cluster, against the Jobs API as Ray 2.60 was seen to answer (`ray_api.py`: what it is not is written there). The
-//! real Ray is in `ray_real.rs`.
+//! real Ray is in the program's own tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use lapwing_core::Workspace;
+use lapwing_jobs::ray::Kept;
 use lapwing_jobs::{
     JobSpec, JobState, Outcome, RaySpec, Target, log, start, state, stop, tracked_files,
 };
+use lapwing_remote::{Credential, Secret, Vault};
 
 use crate::{ended, shell, supervisor, until};
 
@@ -281,6 +283,47 @@ fn a_job_that_is_cancelled_while_it_is_submitted_does_not_run_unseen() {
         bench.session("stopped").join(id).exists(),
         "it was told to end"
     );
+}
+
+#[test]
+fn a_token_that_is_changed_while_a_job_runs_loses_nothing() {
+    let bench = Bench::new();
+    let kept = Kept {
+        workspace: bench.workspace.root().to_owned(),
+        keychain: false,
+        name: "cluster".to_owned(),
+    };
+    std::fs::create_dir_all(&kept.workspace).unwrap();
+    let vault = Vault::of(&kept.workspace, false);
+    let gives = |token: &str| {
+        let secret = Secret::new(token);
+        let credential = Credential { user: None, secret };
+        vault.keep("cluster", &credential).unwrap();
+    };
+    gives("first");
+    std::fs::write(bench.session("token"), "first").unwrap();
+    let go = bench.folder.path().join("go");
+    let script = format!(
+        "echo begun; until [ -e '{}' ]; do sleep 0.1; done; echo made > out",
+        go.display()
+    );
+    let mut spec = bench.there(&script, &[], &["out"]);
+    if let Target::Ray(ray) = &mut spec.target {
+        ray.credential = Some(kept);
+    }
+    bench.start(&spec);
+    until("its begin", || bench.log(&spec).contains("begun"));
+    std::fs::write(bench.session("token"), "second").unwrap();
+    until("a word about it", || {
+        bench.why(&spec).contains("does not accept the credentials")
+    });
+    std::fs::write(go, "").unwrap();
+    gives("second");
+    let outcome = bench.ended(&spec);
+    assert_eq!(outcome, Outcome::Succeeded, "{}", bench.log(&spec));
+    assert_eq!(bench.read("out").as_deref(), Some("made\n"));
+    assert_eq!(bench.log(&spec).matches("begun").count(), 1);
+    assert_eq!(bench.left_there(), Vec::<String>::new());
 }
 
 #[test]

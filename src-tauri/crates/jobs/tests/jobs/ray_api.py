@@ -3,6 +3,7 @@
 What it is not: a scheduler, runtime environments, several nodes. All it knows lies in files, so that it can be killed and started
 again as a cluster's head cannot. `SESSION/damage` makes it serve a wrong byte, `SESSION/slow` take its time with a submission,
 `SESSION/dies` die before it answers that it has stopped a job, and `SESSION/goes` when it is asked for a job that it does not have.
+`SESSION/token` has the token that it wants, as with `RAY_AUTH_MODE=token`.
 """
 
 import http.server
@@ -104,8 +105,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def refused(self):
+        """As Ray's own middleware says it."""
+        token, given = read(at("token")), self.headers.get("Authorization")
+        if token and not given:
+            return self.answer("Unauthorized: Missing authentication token", 401) or True
+        if token and given != f"Bearer {token}":
+            return self.answer("Forbidden: Invalid authentication token", 403) or True
+        return False
+
     def serve(self):
         body = self.body()
+        if self.refused():
+            return None
         path, _, query = self.path.partition("?")
         query = dict(urllib.parse.parse_qsl(query))
         parts = path.strip("/").split("/")
