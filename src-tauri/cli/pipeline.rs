@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use lapwing_app::pipeline::{self, EngineState, EngineTask, Progress};
+use lapwing_app::pipeline::{self, EngineState, EngineTask, Progress, Sight};
 use lapwing_app::wire::{
     Engine, ExportPipeline, InProject, JobStatus, RunDetail, RunStatus, StageState, StartRun,
     Stays, UploadsOf, Why,
@@ -252,7 +252,7 @@ pub fn trigger(context: &Context, arguments: args::TriggerPipeline) -> Done {
     let run = if arguments.detach {
         started.run
     } else {
-        pipeline::watch(&context.app, started, &|task| say_task(task))?
+        pipeline::watch(&context.app, started, &|sight| say_sight(&sight))?
     };
     context.out.answer(&run, |run| {
         print::line(&format!("{} {}", state_word(run.run.state), run.run.id));
@@ -274,6 +274,17 @@ fn state_word(state: EngineState) -> &'static str {
         EngineState::Failed => "failed",
         EngineState::Skipped => "skipped",
         EngineState::Stopped => "stopped",
+    }
+}
+
+fn say_sight(sight: &Sight<'_>) {
+    match sight {
+        Sight::Task(task) => say_task(task),
+        Sight::Lost(report) => print::talk(&print::dim(&format!(
+            "the run cannot be seen: {}; it is asked for again",
+            report.message
+        ))),
+        Sight::Found => print::talk(&print::dim("the run is seen again")),
     }
 }
 

@@ -150,6 +150,11 @@ impl Cut {
         meeting.map_or(0, |meeting| meeting.came.load(Ordering::SeqCst))
     }
 
+    /// Nothing passes from now on.
+    pub fn now(&self) {
+        self.counted.left.store(-1, Ordering::SeqCst);
+    }
+
     /// What stands still breaks off.
     pub fn snap(&self) {
         self.counted.snapped.store(true, Ordering::SeqCst);

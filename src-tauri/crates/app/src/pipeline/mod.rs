@@ -28,7 +28,7 @@ pub use sweep::{
     Heard, carry_out as carry_out_sweep, follow as follow_sweep, get as get_sweep,
     plan as plan_sweep, start as start_sweep,
 };
-pub use trigger::{EngineRun, Trigger, failed, trigger, watch};
+pub use trigger::{EngineRun, Sight, Trigger, failed, trigger, watch};
 pub use view::{get, status, status_words, waiting};
 
 pub(crate) use elsewhere::{Elsewhere, Work};

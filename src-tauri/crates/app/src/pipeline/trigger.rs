@@ -191,11 +191,21 @@ fn parameters(export: &Export, set: &[String]) -> Result<Map<String, Json>, Repo
     Ok(all)
 }
 
+/// What is told of a run that is watched.
+#[derive(Debug)]
+pub enum Sight<'a> {
+    Task(&'a Task),
+    /// The engine cannot be asked, and why: the run goes on there, and is asked for again.
+    Lost(Report),
+    /// It answers again.
+    Found,
+}
+
 /// Tells each change until the run has ended, and how it ended.
 ///
 /// # Errors
 /// When the engine stays away for a minute, or no longer has the run.
-pub fn watch(app: &App, started: Started, say: &dyn Fn(&Task)) -> Result<EngineRun, Report> {
+pub fn watch(app: &App, started: Started, say: &dyn Fn(Sight<'_>)) -> Result<EngineRun, Report> {
     let Started {
         connection,
         remote,
@@ -210,10 +220,12 @@ pub fn watch(app: &App, started: Started, say: &dyn Fn(&Task)) -> Result<EngineR
         };
         match asked {
             Ok(now) => {
-                missed = 0;
+                if std::mem::take(&mut missed) > 0 {
+                    say(Sight::Found);
+                }
                 for task in &now.tasks {
                     if seen.insert(task.name.clone(), task.state) != Some(task.state) {
-                        say(task);
+                        say(Sight::Task(task));
                     }
                 }
                 let ended = now.state.is_final();
@@ -222,7 +234,12 @@ pub fn watch(app: &App, started: Started, say: &dyn Fn(&Task)) -> Result<EngineR
                     return Ok(run);
                 }
             }
-            Err(error) if !airflow::is_unknown(&error) && missed < MAX_MISSED => missed += 1,
+            Err(error) if !airflow::is_unknown(&error) && missed < MAX_MISSED => {
+                if missed == 0 {
+                    say(Sight::Lost(error.report()));
+                }
+                missed += 1;
+            }
             Err(error) if airflow::is_unknown(&error) => return Err(error.report()),
             Err(error) => return Err(lost_sight(&error, &run, &remote)),
         }
