@@ -6,6 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lapwing_app::wire::dispatch;
+use lapwing_app::{App, Options};
+use serde_json::{Value, json};
+
 use crate::cut::Cut;
 use crate::hugging_face::server::Server;
 use crate::place::{Place, interrupted, peer, told};
@@ -153,6 +157,7 @@ fn versions_travel_to_an_mlflow_server_and_back() {
     runs_and_versions_are_the_same_on_both_sides_after_a_sync(&place, &mlflow);
     a_push_that_is_cut_is_completed_by_the_next_one(&place, &mlflow);
     a_pull_that_is_cut_is_completed_by_the_next_one(&mlflow);
+    what_is_stopped_on_its_way_is_completed_by_the_next_try(&place, &mlflow);
     a_server_that_is_killed_gets_and_gives_what_is_missing(&place, &mut mlflow);
     a_registry_of_images_keeps_models_too(&place);
     a_large_upload_that_is_cut_is_completed(&place);
@@ -516,6 +521,88 @@ fn a_pull_that_is_cut_is_completed_by_the_next_one(mlflow: &Mlflow) {
     );
     let files = found(&other.workspace(), &["-name", "ballast.bin"]);
     assert!(std::fs::read(files.trim()).unwrap() == ballast(), "{files}");
+}
+
+/// A push and a pull, each stopped in the terminal and then in the window, half-way through a file.
+fn what_is_stopped_on_its_way_is_completed_by_the_next_try(place: &Place, mlflow: &Mlflow) {
+    const HALF: i64 = 1_000_000;
+    let here = place.path("mlflow");
+    let push = json!({"project": null, "model": "large/1", "remote": "held", "name": "hawks", "alias": null});
+    for stop in [in_the_terminal, in_the_window] {
+        let held = Cut::holding(mlflow.port, HALF);
+        add_mlflow(place, &here, "held", held.port, MLFLOW_PASSWORD);
+        let verb = ["models", "push", "large/1", "held", "--as", "hawks"];
+        stop(place, &verb, ("models.push", push.clone()), &held);
+        held.mend();
+        let nothing = place.json(&here, &["models", "search", "held", "hawks"]);
+        let latest = &nothing[0]["latest"];
+        assert_eq!(*latest, Value::Null, "no half version is there: {nothing}");
+    }
+    let again = ["models", "push", "large/1", "shaky", "--as", "hawks"];
+    assert_eq!(place.json(&here, &again)["new"], true);
+    let there = mlflow.python_with(place, THERE, "hawks");
+    assert_eq!(
+        there, "1 True 1\n",
+        "whole, and once in spite of three tries"
+    );
+
+    let other = Place::new();
+    let home = other.path("home");
+    std::fs::create_dir_all(&home).unwrap();
+    let pull = json!({"project": null, "address": "held:hawks", "name": null, "alias": null});
+    for stop in [in_the_terminal, in_the_window] {
+        let held = Cut::holding_answers(mlflow.port, HALF);
+        add_mlflow(&other, &home, "held", held.port, MLFLOW_PASSWORD);
+        let verb = ["models", "pull", "held:hawks"];
+        stop(&other, &verb, ("models.pull", pull.clone()), &held);
+        held.mend();
+        let nothing = other.json(&home, &["models", "list"]);
+        assert_eq!(nothing, json!([]), "half a model is none");
+    }
+    let pulled = other.json(&home, &["models", "pull", "held:hawks"]);
+    assert_eq!(pulled["new"], true, "{pulled}");
+    let files = found(&other.workspace(), &["-name", "ballast.bin"]);
+    assert!(std::fs::read(files.trim()).unwrap() == ballast(), "{files}");
+}
+
+/// Ctrl-C.
+fn in_the_terminal(place: &Place, verb: &[&str], _: (&str, Value), held: &Cut) {
+    let going = place
+        .command(&place.path(""), verb)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !held.happened() {
+        std::thread::yield_now();
+    }
+    let stopped = interrupted(going, || {});
+    let said = told(&stopped);
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert!(said.contains("the transfer was stopped"), "{said}");
+}
+
+/// The window's Stop: the commands that it gives.
+fn in_the_window(place: &Place, _: &[&str], (name, input): (&str, Value), held: &Cut) {
+    let window = App::open(Options {
+        home: place.workspace(),
+        program: env!("CARGO_BIN_EXE_lapwing").into(),
+        keychain: false,
+    })
+    .unwrap();
+    std::thread::scope(|scope| {
+        let going = scope.spawn(|| dispatch(&window, name, input));
+        while !held.happened() {
+            std::thread::yield_now();
+        }
+        let listed = dispatch(&window, "transfers.list", json!({ "project": null })).unwrap();
+        let id = &listed[0]["id"];
+        dispatch(&window, "transfers.stop", json!({ "id": id })).unwrap();
+        let stopped = going.join().unwrap().unwrap_err();
+        assert_eq!(stopped.name, "remote.stopped", "{stopped:?}");
+    });
+    let nothing = dispatch(&window, "transfers.list", json!({ "project": null }));
+    assert_eq!(nothing.unwrap(), json!([]), "what is over is not listed");
 }
 
 const A_LARGE_RUN: &str = r#"
