@@ -28,6 +28,8 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 /// A job that removes a few files is given so long.
 const CLEAN_LIMIT: Duration = Duration::from_secs(60);
 const CLEAN_POLL: Duration = Duration::from_secs(1);
+/// Ray itself looks after its jobs every second: one that is taken off its list between end and look comes back as one that failed.
+const NOTED: Duration = Duration::from_secs(3);
 /// What was sent without an answer has arrived by then, or never will.
 const ARRIVAL: Duration = Duration::from_secs(10);
 /// Of a node, so much as a job that removes a file needs to be put on it.
@@ -323,6 +325,7 @@ impl<'a> Job<'a> {
             // Its supervisor was told to end it while it was submitting it.
             self.cluster().stop(&self.id).await?;
         }
+        let mut ended = vec![self.id.clone()];
         let node = job.and_then(|job| job.driver_node_id);
         if let (Some(node), Some(logs)) = (node, home::place(self.folder)?)
             && let Some(address) = self.cluster().node_ip(&node).await?
@@ -336,11 +339,16 @@ impl<'a> Job<'a> {
                 ..Submission::default()
             };
             self.cluster().submit(&submission).await?;
-            self.ended(&id).await?;
-            self.cluster().delete(&id).await?;
+            ended.push(id);
         }
-        self.ended(&self.id).await?;
-        Ok(self.cluster().delete(&self.id).await?)
+        for id in &ended {
+            self.ended(id).await?;
+        }
+        tokio::time::sleep(NOTED).await;
+        for id in &ended {
+            self.cluster().delete(id).await?;
+        }
+        Ok(())
     }
 
     async fn ended(&self, id: &str) -> Result<()> {

@@ -23,6 +23,8 @@ WAITS = (
     "Job has not started yet. It may be waiting for resources (CPUs, GPUs, memory, custom resources) to become available."
 )
 EXISTS = "Traceback (most recent call last):\n  File \"job_head.py\"\nValueError: Job with submission_id {} already exists.\n"
+LOOKS_AFTER = 1  # Seconds: who takes a job off the list before Ray has looked gets it back.
+GHOST = {"entrypoint": "Entrypoint not found."}
 GOES_ON = "Traceback (most recent call last):\nRuntimeError: Attempted to delete job '{}', but it is in a non-terminal state.\n"
 UNMADE = "runtime_env setup failed: Failed to set up runtime environment.\nERROR: No matching distribution found for {}\n"
 
@@ -71,6 +73,8 @@ def start(job):
 def seen(job):
     name = job["submission_id"]
     answer = {"type": "SUBMISSION", "submission_id": name, "driver_exit_code": None, "driver_node_id": None}
+    if GHOST.items() <= job.items():
+        return {**answer, "status": "FAILED", "message": "Job supervisor actor died: The actor died unexpectedly"}
     pip = job.get("runtime_env", {}).get("pip", [])
     code, pid = read(at("exits", name)), read(at("pids", name))
     if any("no-such" in line for line in pip):
@@ -191,6 +195,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if seen(job)["status"] in ("PENDING", "RUNNING"):
                 return self.answer(GOES_ON.format(name), 500)
             os.remove(submitted(name))
+            if os.path.exists(at("exits", name)) and time.time() - os.path.getmtime(at("exits", name)) < LOOKS_AFTER:
+                with open(submitted(name), "w") as file:
+                    json.dump({**GHOST, "submission_id": name}, file)
             return self.answer({"deleted": True})
         self.answer(seen(job))
 
