@@ -198,22 +198,34 @@ fn a_host_without_docker_is_said() {
     assert!(why.contains("Connection refused"), "{why}");
 }
 
-/// TLS in front of the local engine's socket, for clients with a certificate of our CA only.
+/// TLS in front of the local engine's socket, for clients with a certificate of our CA only. What comes stands still after USR1, and
+/// breaks off at USR2.
 struct Tls {
     proxy: Child,
     port: u16,
 }
 
 const PROXY: &str = "
-import socket, ssl, sys, threading
+import signal, socket, ssl, sys, threading
+passes, cuts = threading.Event(), []
+passes.set()
+def cut(*_):
+    cuts.append(1)
+    passes.set()
+signal.signal(signal.SIGUSR1, lambda *_: passes.clear())
+signal.signal(signal.SIGUSR2, cut)
 folder, port = sys.argv[1], int(sys.argv[2])
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=folder + '/ca.pem')
 context.verify_mode = ssl.CERT_REQUIRED
 context.load_cert_chain(folder + '/server.pem', folder + '/server.key')
 listener = socket.create_server(('127.0.0.1', port))
 def pump(source, target):
+    known = len(cuts)
     try:
         while data := source.recv(65536):
+            passes.wait()
+            if len(cuts) > known:
+                break
             target.sendall(data)
     except OSError:
         pass
@@ -289,6 +301,12 @@ impl Tls {
     fn kill(&mut self) {
         self.proxy.kill().unwrap();
         self.proxy.wait().unwrap();
+    }
+
+    fn told(&self, signal: &str) {
+        let pid = self.proxy.id().to_string();
+        let told = Command::new("kill").args([signal, &pid]).status();
+        assert!(told.unwrap().success());
     }
 
     fn again(&mut self, folder: &Path) {
@@ -391,6 +409,35 @@ fn a_container_behind_tls_outlives_its_supervisor_and_the_way_to_it() {
     assert_eq!(log.matches("begun\n").count(), 1, "nothing twice: {log}");
     assert!(log.ends_with("begun\ntail"), "{log}");
     assert!(bench.project().join("out").exists());
+}
+
+#[test]
+fn the_end_of_a_log_is_not_lost_with_its_connection() {
+    let Some(image) = image() else { return };
+    let Some(bench) = Bench::new() else { return };
+    let certificates = tempfile::tempdir().unwrap();
+    let tls = Tls::start(certificates.path());
+    let script = "echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; printf tail";
+    let mut spec = away(&bench, &image, script, &[], &[]);
+    change(&mut spec, |docker| {
+        docker.engine = tls.host(certificates.path(), "ca.pem");
+    });
+    bench.start(&spec);
+    until("its begin", || bench.log(&spec).ends_with("begun\n"));
+    tls.told("-USR1");
+    let name = format!("lapwing-{}", spec.id);
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    docker(&["exec", &name, "touch", "/tmp/go"]);
+    docker(&["wait", &name]);
+    tls.told("-USR2");
+    let outcome = ended(&bench, &spec);
+    let log = bench.log(&spec);
+    assert_eq!(outcome, Outcome::Succeeded, "{log}");
+    assert!(log.ends_with("begun\ntail"), "{log}");
 }
 
 #[test]
