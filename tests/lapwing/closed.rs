@@ -1,13 +1,13 @@
 //! The laptop is closed while a stage runs on another machine: everything of ours is gone here, and nothing is lost or runs twice.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
 use crate::elsewhere::Machine;
-use crate::place::{Place, told, until};
+use crate::place::{Place, kill, told, until};
 
 const STAGES: &str = "stages:\n  slow:\n    cmd: sh work.sh\n    deps: [work.sh]\n    outs: [out]\n    meta: {lapwing: {on: box}}\n  \
                       last:\n    cmd: sed s/made/taken/ out > end\n    deps: [out]\n    outs: [end]\n";
@@ -133,12 +133,7 @@ impl Bench {
             self.there("config").display().to_string(),
         ];
         for part in ours {
-            let pids = processes(&part);
-            assert!(!pids.is_empty(), "nothing is called {part}");
-            let killed = Command::new("kill").arg("-9").args(pids).output().unwrap();
-            // A connection has several processes, and some end with the first.
-            drop(killed);
-            until("their end", || processes(&part).is_empty());
+            kill(&part);
         }
     }
 }
@@ -176,16 +171,6 @@ impl Drop for Watch {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn processes(part: &str) -> Vec<String> {
-    let all = std::fs::read_dir("/proc").unwrap();
-    all.filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter(|pid| {
-            let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline"));
-            line.is_ok_and(|line| String::from_utf8_lossy(&line).contains(part))
-        })
-        .collect()
 }
 
 #[test]

@@ -1,27 +1,34 @@
 //! The same pipeline here and in pods of a cluster: the same `dvc.lock`, the same run, and nothing left there.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
 use crate::elsewhere::{lock, project};
-use crate::place::{Place, told};
+use crate::place::{Place, peer, told};
 
 const TOKEN: &str = "canary-token-77c2";
 
 /// A small API server of the tests' own, whose pods are processes with a folder of their own.
-struct Cluster {
+pub struct Cluster {
     server: Child,
     folder: tempfile::TempDir,
+    port: String,
 }
 
 impl Cluster {
-    fn start(place: &Place) -> Self {
+    /// Named `team` in the workspace.
+    pub fn start(place: &Place) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes/server.py");
+        // Their image has the peers' packages.
+        let peers = peer("python3").parent().unwrap().display().to_string();
+        let path = format!("{peers}:{}", std::env::var("PATH").unwrap());
         let mut server = Command::new("python3")
+            .env("PATH", path)
             .arg("-B")
             .arg(program)
             .arg(folder.path())
@@ -34,13 +41,18 @@ impl Cluster {
         BufReader::new(server.stdout.as_mut().unwrap())
             .read_line(&mut port)
             .unwrap();
-        let cluster = Self { server, folder };
+        let port = port.trim().to_owned();
+        let cluster = Self {
+            server,
+            folder,
+            port,
+        };
         std::fs::write(
             cluster.config(),
             format!(
                 "apiVersion: v1\nkind: Config\ncurrent-context: team\ncontexts:\n- {{name: team, context: {{cluster: team, user: ada}}}}\n\
                  clusters:\n- {{name: team, cluster: {{server: \"http://127.0.0.1:{}\"}}}}\nusers:\n- {{name: ada, user: {{token: {TOKEN}}}}}\n",
-                port.trim()
+                cluster.port
             ),
         )
         .unwrap();
@@ -56,7 +68,7 @@ impl Cluster {
     }
 
     /// A word for the server, which has done it when this returns.
-    fn say(&mut self, words: &str) {
+    pub fn say(&mut self, words: &str) {
         writeln!(self.server.stdin.as_mut().unwrap(), "{words}").unwrap();
         let mut answer = String::new();
         BufReader::new(self.server.stdout.as_mut().unwrap())
@@ -67,6 +79,39 @@ impl Cluster {
 
     fn config(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
+    }
+
+    /// From now on its users have a token that it does not know.
+    pub fn forgets(&self) {
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), config.replace(TOKEN, "wrong")).unwrap();
+    }
+
+    /// What it has of Jobs and pods.
+    pub fn there(&self) -> Vec<String> {
+        let all = [
+            "apis/batch/v1/namespaces/default/jobs",
+            "api/v1/namespaces/default/pods",
+        ];
+        let names = all.iter().flat_map(|kind| {
+            let list = self.get(kind);
+            let items = list["items"].as_array().unwrap().iter();
+            let names = items.map(|item| item["metadata"]["name"].as_str().unwrap().to_owned());
+            names.collect::<Vec<_>>()
+        });
+        names.collect()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
+        write!(
+            stream,
+            "GET /{path} HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let answer = std::io::read_to_string(stream).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
     }
 }
 
@@ -135,8 +180,7 @@ fn a_pipeline_runs_unchanged_in_pods() {
         "the kubeconfig keeps its secrets"
     );
 
-    let config = std::fs::read_to_string(cluster.config()).unwrap();
-    std::fs::write(cluster.config(), config.replace(TOKEN, "wrong")).unwrap();
+    cluster.forgets();
     let refused = place.run(&folder, &["run", "--on", "team", "--force"]);
     let said = told(&refused);
     assert_eq!(refused.status.code(), Some(3), "{said}");

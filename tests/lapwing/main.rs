@@ -18,6 +18,8 @@ mod azure;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod closed;
+#[cfg(target_os = "linux")]
+mod clusters;
 mod cut;
 mod edges;
 mod elsewhere;

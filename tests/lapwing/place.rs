@@ -123,6 +123,28 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Numbers of the processes whose command lines have a part.
+#[cfg(target_os = "linux")]
+pub fn processes(part: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap();
+    all.filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|pid| {
+            let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline"));
+            line.is_ok_and(|line| String::from_utf8_lossy(&line).contains(part))
+        })
+        .collect()
+}
+
+/// They end without a word: what a part of each command line is. There are some.
+#[cfg(target_os = "linux")]
+pub fn kill(part: &str) {
+    let pids = processes(part);
+    assert!(!pids.is_empty(), "nothing is called {part}");
+    // Some may end with the first one.
+    let _ = Command::new("kill").arg("-9").args(pids).output().unwrap();
+    until("their end", || processes(part).is_empty());
+}
+
 /// Both streams of a program that ended.
 pub fn told(output: &Output) -> String {
     format!(

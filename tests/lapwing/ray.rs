@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::anywhere::sample;
-use crate::place::{Place, told};
+use crate::clusters::{self, Away, TOKEN, add};
+use crate::place::{Place, peer, told};
 
 const BOUND: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(200);
@@ -57,46 +58,81 @@ while True:
 ";
 
 /// The Jobs API of `ray_api.py`.
-struct Api {
+pub struct Api {
     server: Child,
-    port: u16,
+    pub port: u16,
     folder: tempfile::TempDir,
 }
 
 impl Api {
-    fn start() -> Self {
-        const LIMIT: &str = "100000000";
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["logs", "jobs", "bin"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let python = crate::place::peer("python");
-        std::os::unix::fs::symlink(&python, folder.path().join("bin/python")).unwrap();
+        // A link would not find its packages.
+        let python = format!("#!/bin/sh\nexec '{}' \"$@\"\n", peer("python").display());
+        for name in ["python", "python3"] {
+            let file = folder.path().join("bin").join(name);
+            std::fs::write(&file, &python).unwrap();
+            let program = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(file, program).unwrap();
+        }
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("src-tauri/crates/jobs/tests/jobs/ray_api.py");
-        let bin = folder.path().join("bin").display().to_string();
-        let server = Command::new(&python)
-            .arg(script)
-            .arg(folder.path())
-            .args([port.to_string().as_str(), LIMIT])
-            .env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap()))
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < BOUND, "the server does not come up");
-            std::thread::sleep(POLL);
-        }
         Self {
-            server,
+            server: serve(folder.path(), port),
             port,
             folder,
         }
     }
+
+    /// Its jobs run on.
+    pub fn dies(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
+    pub fn again(&mut self) {
+        self.server = serve(self.folder.path(), self.port);
+    }
+
+    /// From now on it wants one.
+    pub fn wants_token(&self, token: &str) {
+        std::fs::write(self.folder.path().join("token"), token).unwrap();
+    }
+
+    /// Jobs that it knows, and results that lie there.
+    pub fn there(&self) -> Vec<String> {
+        let names = |folder: &str| std::fs::read_dir(self.folder.path().join(folder)).unwrap();
+        names("jobs")
+            .chain(names("logs"))
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with("job-driver"))
+            .collect()
+    }
+}
+
+fn serve(session: &Path, port: u16) -> Child {
+    const LIMIT: &str = "100000000";
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src-tauri/crates/jobs/tests/jobs/ray_api.py");
+    let bin = session.join("bin").display().to_string();
+    let server = Command::new(peer("python"))
+        .arg(script)
+        .arg(session)
+        .args([port.to_string().as_str(), LIMIT])
+        .env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap()))
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < BOUND, "the server does not come up");
+        std::thread::sleep(POLL);
+    }
+    server
 }
 
 impl Drop for Api {
@@ -175,6 +211,8 @@ impl Ray {
             .arg(&folder)
             .env("PATH", path)
             .env("RAY_DISABLE_IMPORT_WARNING", "1")
+            .env("RAY_AUTH_MODE", "token")
+            .env("RAY_AUTH_TOKEN", TOKEN)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -199,7 +237,7 @@ impl Ray {
                 }
             }
         });
-        ray.until("Ray", || ray.version().is_some());
+        ray.until("Ray", || ray.asked("version").contains("ray_version"));
         ray
     }
 
@@ -212,13 +250,36 @@ impl Ray {
         }
     }
 
-    fn version(&self) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream
-            .write_all(b"GET /api/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            .ok()?;
-        let answer = std::io::read_to_string(stream).ok()?;
-        answer.contains("ray_version").then_some(answer)
+    /// What it answers; nothing where there is nobody.
+    fn asked(&self, what: &str) -> String {
+        let ask = || {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            write!(
+                stream,
+                "GET /api/{what} HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+            )?;
+            std::io::read_to_string(stream)
+        };
+        let said = ask().unwrap_or_default();
+        said.split_once("\r\n\r\n")
+            .map_or(String::new(), |(_, body)| body.to_owned())
+    }
+}
+
+impl Away for Ray {
+    fn goes_away(&mut self) {
+        self.open.store(false, Ordering::SeqCst);
+    }
+
+    fn comes_back(&mut self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+
+    fn there(&self) -> Vec<String> {
+        let jobs: Value = serde_json::from_str(&self.asked("jobs/")).unwrap();
+        let jobs = jobs.as_array().unwrap().iter();
+        let id = |job: &Value| job["submission_id"].as_str().map(str::to_owned);
+        jobs.filter_map(id).collect()
     }
 }
 
@@ -267,8 +328,10 @@ fn the_sample_trains_on_ray_as_it_does_here() {
 
     let place = Place::new();
     let folder = sample(&place);
-    let url = format!("http://127.0.0.1:{}", ray.port);
-    let added = place.json(&folder, &["remotes", "add", "cluster", &url]);
+    add(&place, ["cluster", ""], ray.port, TOKEN);
+    let listed = place.json(&folder, &["remotes", "list"]);
+    let mut listed = listed.as_array().unwrap().iter();
+    let added = listed.find(|row| row["name"] == "cluster").unwrap();
     assert_eq!(added["kind"], "ray", "it says itself what it is");
     let health = place.json(&folder, &["remotes", "test", "cluster"]);
     assert_eq!(health["server"], "Ray 2.60.0", "{health}");
@@ -294,6 +357,24 @@ fn the_sample_trains_on_ray_as_it_does_here() {
     the_way_is_cut(&ray);
 }
 
+#[test]
+#[ignore = "starts the real Ray: make test-ray"]
+fn sweeps_and_scorings_go_through_a_cut_to_ray_and_a_closed_laptop() {
+    let mut ray = Ray::start();
+    let bench = clusters::swept();
+    clusters::who_is_not_let_in_is_told_so(&bench, ray.port);
+    add(&bench.place, ["ray", "ray"], ray.port, TOKEN);
+    clusters::a_sweep_survives_there(&mut ray, &bench, "ray");
+    clusters::nothing_keeps_the_token(&bench.place);
+    let bench = clusters::swept();
+    add(&bench.place, ["ray", "ray"], ray.port, TOKEN);
+    clusters::a_sweep_is_stopped_there(&ray, &bench, "ray");
+    let bench = clusters::scored();
+    add(&bench.place, ["ray", "ray"], ray.port, TOKEN);
+    clusters::a_file_is_scored_there(&mut ray, &bench, "ray");
+    clusters::a_scoring_is_stopped_there(&ray, &bench, "ray");
+}
+
 /// The connection goes away while a stage runs, and comes back; then a stage is cancelled.
 fn the_way_is_cut(ray: &Ray) {
     let place = Place::new();
@@ -308,11 +389,7 @@ fn the_way_is_cut(ray: &Ray) {
     let stages = "stages:\n  slow:\n    cmd: sh work.sh\n    deps: [work.sh]\n    outs: [out]\n    meta: {lapwing: {on: cluster, cpus: 1}}\n";
     std::fs::write(folder.join("dvc.yaml"), stages).unwrap();
     place.text(&folder, &["init"]);
-    let url = format!("http://127.0.0.1:{}", ray.port);
-    place.json(
-        &folder,
-        &["remotes", "add", "cluster", &url, "--kind", "ray"],
-    );
+    add(&place, ["cluster", "ray"], ray.port, TOKEN);
     let job = || place.json(&folder, &["jobs", "list"])[0].clone();
     let log = || {
         let id = job()["id"].as_str().unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::anywhere::environment;
 use crate::elsewhere::Machine;
-use crate::place::{Place, interrupted, peer, told, until};
+use crate::place::{Place, interrupted, kill, peer, told, until};
 use crate::slurmd::Slurm;
 
 /// A model without a library, so that its environment is made in a moment. It holds on for as long as a file is there.
@@ -34,16 +34,16 @@ mlflow.pyfunc.save_model(sys.argv[1], python_model=sys.argv[2], signature=signat
                          pip_requirements=['mlflow-skinny==' + mlflow.__version__, 'pandas'])
 ";
 const ROWS: &str = "id;x;y;note\n007;1;0.5;a,b\n008;2.5;-1;\n";
-const SCORED: &str = "id,x,y,note,prediction\n007,1,0.5,\"a,b\",2.5\n008,2.5,-1,,4.0\n";
+pub const SCORED: &str = "id,x,y,note,prediction\n007,1,0.5,\"a,b\",2.5\n008,2.5,-1,,4.0\n";
 
-struct Bench {
-    place: Place,
-    folder: PathBuf,
+pub struct Bench {
+    pub place: Place,
+    pub folder: PathBuf,
 }
 
 impl Bench {
     /// A registered model and rows to score, in a project.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = Place::new();
         let folder = place.path("scoring");
         std::fs::create_dir_all(&folder).unwrap();
@@ -64,27 +64,27 @@ impl Bench {
         bench
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    fn writes(&self, name: &str, text: &str) {
+    pub fn writes(&self, name: &str, text: &str) {
         std::fs::write(self.at(name), text).unwrap();
     }
 
-    fn reads(&self, name: &str) -> String {
+    pub fn reads(&self, name: &str) -> String {
         std::fs::read_to_string(self.at(name)).unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         self.place.json(&self.folder, arguments)
     }
 
-    fn jobs(&self) -> Value {
+    pub fn jobs(&self) -> Value {
         self.json(&["jobs", "list"])
     }
 
-    fn status(&self) -> String {
+    pub fn status(&self) -> String {
         self.jobs()[0]["status"]
             .as_str()
             .unwrap_or("none")
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     /// What is said of a scoring that is refused before it begins.
-    fn refused(&self, arguments: &[&str]) -> String {
+    pub fn refused(&self, arguments: &[&str]) -> String {
         let before = self.jobs();
         let output = self.place.run(&self.folder, arguments);
         assert!(!output.status.success(), "{}", told(&output));
@@ -118,16 +118,6 @@ fn saved() -> &'static Path {
         assert!(saved.status.success(), "{}", told(&saved));
         folder.join("sum")
     })
-}
-
-fn processes(part: &str) -> Vec<String> {
-    let all = std::fs::read_dir("/proc").unwrap();
-    all.filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter(|pid| {
-            let line = std::fs::read(Path::new("/proc").join(pid).join("cmdline"));
-            line.is_ok_and(|line| String::from_utf8_lossy(&line).contains(part))
-        })
-        .collect()
 }
 
 #[test]
@@ -362,11 +352,7 @@ fn a_file_is_scored_on_another_machine_though_the_laptop_is_closed() {
         ),
         machine.folder.join("config").display().to_string(),
     ] {
-        let pids = processes(&part);
-        assert!(!pids.is_empty(), "nothing is called {part}");
-        // A connection has several processes, and some end with the first.
-        let _ = Command::new("kill").arg("-9").args(pids).output().unwrap();
-        until("their end", || processes(&part).is_empty());
+        kill(&part);
     }
     std::fs::remove_file(bench.at("hold")).unwrap();
     until("the end there, seen by nobody", || {

@@ -11,12 +11,12 @@ use crate::slurmd::Slurm;
 
 /// What the two stages do, each leaving a mark outside of the project: `clean` the same in all trials, `train` by two parameters. A
 /// trial whose `hold` file is there waits for it to go.
-struct Bench {
-    place: Place,
-    folder: PathBuf,
+pub struct Bench {
+    pub place: Place,
+    pub folder: PathBuf,
 }
 
-const TRAIN: &str = r#"set -e
+pub const TRAIN: &str = r#"set -e
 value() { sed -n "s/^ *$1: //p" params.yaml; }
 echo "$(value size) $(value kind) ${SLURM_ARRAY_TASK_ID:-alone}" >>"$1/train"
 while [ -e "$1/hold" ]; do sleep 0.05; done
@@ -26,7 +26,7 @@ echo "{\"score\": $(($(value size) * 10 + $(value kind | wc -c)))}" >metrics.jso
 "#;
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = Place::new();
         let folder = place.path("swept");
         let marks = place.path("marks");
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// One mark a line, sorted.
-    fn marks(&self, stage: &str) -> Vec<String> {
+    pub fn marks(&self, stage: &str) -> Vec<String> {
         let text =
             std::fs::read_to_string(self.place.path("marks").join(stage)).unwrap_or_default();
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -63,7 +63,7 @@ impl Bench {
         lines
     }
 
-    fn hold(&self) -> PathBuf {
+    pub fn hold(&self) -> PathBuf {
         let file = self.place.path("marks").join("hold");
         std::fs::write(&file, "").unwrap();
         file
@@ -94,7 +94,7 @@ impl Bench {
             .to_owned()
     }
 
-    fn show(&self, run: &str) -> Value {
+    pub fn show(&self, run: &str) -> Value {
         self.place.json(&self.folder, &["runs", "show", run])
     }
 
@@ -103,7 +103,7 @@ impl Bench {
         Machine::start_with(&self.place, &environment)
     }
 
-    fn is_tidy(&self) {
+    pub fn is_tidy(&self) {
         let left = std::fs::read_dir(self.folder.join(".dvc/tmp/lapwing/sweeps")).unwrap();
         assert_eq!(left.count(), 0, "no folder of a trial is left");
     }
@@ -117,7 +117,7 @@ fn kill_process_of(sweep: &str) {
     assert!(killed.success(), "it ran");
 }
 
-fn column(sweep: &Value, key: &str) -> Vec<Value> {
+pub fn column(sweep: &Value, key: &str) -> Vec<Value> {
     let trials = sweep["trials"].as_array().unwrap();
     trials.iter().map(|trial| trial[key].clone()).collect()
 }
