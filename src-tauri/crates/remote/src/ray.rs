@@ -307,7 +307,7 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
 /// Ray knows no rights: with 403 it answers a token that is not its own, with 401 that there is none.
 pub(crate) fn told(error: Error) -> Error {
     match error {
-        Error::Forbidden { url } => Error::Refusal {
+        Error::Forbidden { url, .. } => Error::Refusal {
             url,
             why: "the token is not that of the cluster".to_owned(),
         },
