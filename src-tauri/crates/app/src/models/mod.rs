@@ -233,8 +233,12 @@ pub fn source_uri(app: &App, text: &str, folder: &Path) -> Result<String, Report
     match runs::find(app, text) {
         Ok(id) => Ok(format!("runs:/{id}")),
         Err(report) if report.code == Code::Invalid => Err(report),
-        // A logged model's id, and the newest version of a registered one.
-        Err(_) if text.starts_with("m-") || app.tracking().model(text).is_ok() => {
+        // NAME/VERSION, a logged model's id, and the newest version of a registered one.
+        Err(_)
+            if text.contains('/')
+                || text.starts_with("m-")
+                || app.tracking().model(text).is_ok() =>
+        {
             Ok(text.to_owned())
         }
         Err(_) => Err(Report::new(
@@ -267,7 +271,7 @@ fn could_be_meant(app: &App) -> Result<String, Report> {
         }
     }
     let mut words = vec![
-        "it can be the beginning of a run's id, NAME@ALIAS, or a folder with an MLmodel file"
+        "it can be the beginning of a run's id, NAME@ALIAS, NAME/VERSION, or a folder with an MLmodel file"
             .to_owned(),
     ];
     let models = app.tracking().models().reported()?;
