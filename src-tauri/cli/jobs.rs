@@ -49,7 +49,9 @@ fn list(context: &Context, all: bool) -> Done {
         );
     })?;
     if are_more {
-        print::talk(&format!("The newest {most} jobs; `lapwing jobs list --all` shows every one."));
+        print::talk(&format!(
+            "The newest {most} jobs; `lapwing jobs list --all` shows every one."
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -235,9 +235,7 @@ pub fn source_uri(app: &App, text: &str, folder: &Path) -> Result<String, Report
         Err(report) if report.code == Code::Invalid => Err(report),
         // NAME/VERSION, a logged model's id, and the newest version of a registered one.
         Err(_)
-            if text.contains('/')
-                || text.starts_with("m-")
-                || app.tracking().model(text).is_ok() =>
+            if is_version(text) || text.starts_with("m-") || app.tracking().model(text).is_ok() =>
         {
             Ok(text.to_owned())
         }
@@ -248,6 +246,12 @@ pub fn source_uri(app: &App, text: &str, folder: &Path) -> Result<String, Report
         )
         .hint(could_be_meant(app)?)),
     }
+}
+
+/// `NAME/3`, as it is shown everywhere.
+fn is_version(text: &str) -> bool {
+    let number = text.rsplit_once('/').map(|(_, number)| number);
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// Runs that logged a model are what most people mean.

@@ -286,7 +286,7 @@ impl<'a> Sweep<'a> {
         ListJobs {
             project: None,
             run_id: Some(run_id.clone()),
-        max: None,
+            max: None,
         }
     }
 
