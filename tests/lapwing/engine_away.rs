@@ -236,7 +236,10 @@ fn a_run_of_kubeflow_is_watched_through_its_death_and_a_cut_and_by_another_who_c
     add("wrong");
     for refused in [&["remotes", "test", "kfp"][..], &trigger] {
         let said = told(&place.run(&folder, refused));
-        assert!(said.contains("wants to know who you are"), "{said}");
+        assert!(
+            said.contains("does not accept the credentials that were sent"),
+            "{said}"
+        );
     }
     assert!(!there.join("started").exists(), "nothing was started");
     add("canary-of-kubeflow");
