@@ -208,6 +208,12 @@ fn what_one_pushes_the_other_pulls(place: &Place, s3: &S3) {
         (&0.into(), &62.into()),
         "{pushed}"
     );
+    for verb in ["push", "pull"] {
+        let refused = run(place, &root, &["data", verb, "smal"], &[]);
+        let said = told(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("`smal` is not tracked"), "{said}");
+    }
     a_secret_is_nowhere_else(place, s3, &root);
 
     // The real dvc fetches it, and sends something back.

@@ -157,12 +157,17 @@ fn wanted(project: &Project, transfer: &Transfer<'_>) -> Result<Vec<(Out, PathBu
         .map(|(_, out, place)| (out, place))
         .collect();
     all.extend(transfer.more.iter().cloned());
-    all.retain(|(out, place)| {
+    let is_named = |target: &PathBuf, place: &Path| {
         let dvc_file = PathBuf::from(format!("{}.dvc", place.display()));
-        let named = targets.is_empty()
-            || targets
-                .iter()
-                .any(|target| place.starts_with(target) || dvc_file == *target);
+        place.starts_with(target) || dvc_file == *target
+    };
+    for target in &targets {
+        if !all.iter().any(|(_, place)| is_named(target, place)) {
+            return Err(Error::NotTracked(project.relative(target)));
+        }
+    }
+    all.retain(|(out, place)| {
+        let named = targets.is_empty() || targets.iter().any(|target| is_named(target, place));
         named && out.cache && out.push && out.md5.is_some()
     });
     Ok(all)
