@@ -72,6 +72,10 @@ pub fn run(context: &Context, verb: Runs) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         Runs::Compare { run_ids } => compare(context, &run_ids),
+        Runs::Follow { run_id } => {
+            let run_id = runs::find(app, &run_id)?;
+            super::sweep::follow(context, &run_id)
+        }
         Runs::Resume { run_id, detach } => {
             let run_id = runs::find(app, &run_id)?;
             pipeline::resume(
@@ -218,6 +222,11 @@ pub fn show(detail: &RunDetail) {
     ));
     if let Some(why) = &row.waits {
         print::line(&waits(&row.run_id, row.start, why));
+    }
+    let mut tags = detail.tags.iter();
+    let failure = tags.find(|(key, _)| key.as_str() == "lapwing.failure");
+    if let Some((_, why)) = failure {
+        print::line(&format!("why: {why}"));
     }
     if let Some(commit) = &row.commit {
         let dirty = detail

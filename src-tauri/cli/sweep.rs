@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use lapwing_app::pipeline::{self, Heard};
-use lapwing_app::wire::{Better, Goal, PlannedSweep, RunStatus, StartSweep, SweepView, TrialRow};
-use lapwing_core::{Code, Report};
+use lapwing_app::wire::{
+    Better, Goal, PlannedSweep, RunRef, RunStatus, StartSweep, SweepView, TrialRow,
+};
+use lapwing_core::{Code, Report, RunId};
 
 use super::args::Sweep;
 use super::deployments::target;
@@ -48,8 +50,19 @@ pub fn run(context: &Context, arguments: Sweep) -> Done {
         return begun.left(context, &started);
     }
     begun.tell();
-    pipeline::stop_on_interrupt(&context.app, &run_id, || print::talk("Stopping the sweep…"))?;
-    let Some(view) = pipeline::follow_sweep(&context.app, &run_id, &say)? else {
+    follow(context, &run_id)
+}
+
+/// Tells how a sweep, or a run that is none, goes until it ends; Ctrl-C ends it.
+pub fn follow(context: &Context, run_id: &RunId) -> Done {
+    let of_run = RunRef {
+        run_id: run_id.clone(),
+    };
+    if pipeline::get_sweep(&context.app, of_run)?.is_none() {
+        return super::pipeline::follow(context, run_id);
+    }
+    pipeline::stop_on_interrupt(&context.app, run_id, || print::talk("Stopping the sweep…"))?;
+    let Some(view) = pipeline::follow_sweep(&context.app, run_id, &say)? else {
         return Ok(ExitCode::SUCCESS);
     };
     match failure(&view) {

@@ -291,6 +291,12 @@ fn a_sweep_that_is_stopped_leaves_nothing_behind() {
     let hold = bench.hold();
     let run = bench.begin(&["--at-once", "2"]);
     until("two trials", || bench.marks("train").len() == 2);
+    let mut again = vec!["sweep", "-S", "train.size=1,2", "-S", "train.kind=x,yy"];
+    again.extend(["--max", "score", "--at-once", "2"]);
+    let again = told(&bench.place.run(&bench.folder, &again));
+    assert!(again.contains("the same sweep goes on already"), "{again}");
+    let follow = format!("lapwing runs follow {}", &run[..8]);
+    assert!(again.contains(&follow), "{again}");
     bench.place.text(&bench.folder, &["runs", "stop", &run]);
     std::fs::remove_file(hold).unwrap();
     let shown = bench.show(&run);
@@ -322,7 +328,9 @@ fn a_sweep_whose_process_was_killed_goes_on_and_runs_nothing_twice() {
     // The project may be worked on meanwhile: the sweep has its own copy.
     std::fs::write(bench.folder.join("train.sh"), "exit 1").unwrap();
     std::fs::remove_file(hold).unwrap();
-    until("the end", || bench.show(&run)["row"]["status"] != "RUNNING");
+    // Whoever lost sight of it sees its end.
+    let followed = bench.place.json(&bench.folder, &["runs", "follow", &run]);
+    assert_eq!(column(&followed, "status"), ["FINISHED"; 4], "{followed}");
     let shown = bench.show(&run);
     assert_eq!(shown["row"]["status"], "FINISHED", "{shown}");
     assert_eq!(

@@ -192,6 +192,11 @@ pub enum Runs {
         #[arg(long)]
         detach: bool,
     },
+    /// Tell how a run or a sweep that goes on goes, as the command that began it did; Ctrl-C ends it.
+    Follow {
+        /// The beginning of its id is enough.
+        run_id: String,
+    },
     /// End a run that is going on, or waits.
     Stop {
         /// The beginning of its id is enough.

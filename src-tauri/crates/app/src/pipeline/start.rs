@@ -244,13 +244,14 @@ pub(super) fn check_machines(
 }
 
 fn going_on(run_id: &RunId) -> Report {
+    let id = run_id.as_str().get(..8).unwrap_or_default();
     Report::new(
         Code::Conflict,
         "run.going_on",
         "a run of this project goes on already",
     )
     .hint(format!(
-        "wait for it, or end it with `lapwing runs stop {run_id}`"
+        "follow it with `lapwing runs follow {id}`, or end it with `lapwing runs stop {id}`"
     ))
 }
 

@@ -102,6 +102,7 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
         ..input
     };
     let asked = asked(app, &project, input)?;
+    not_twice(app, &asked)?;
     let planned = asked.planned(app, &project)?;
     check(app, &project, &asked)?;
     // Whoever is cut here has begun nothing.
@@ -119,6 +120,24 @@ pub fn start(app: &App, input: StartSweep) -> Result<StartedSweep, Report> {
     };
     spawn(app, &run_id)?;
     Ok(StartedSweep { run_id, planned })
+}
+
+/// Whoever lost sight of a sweep and asks for it again would pay for each trial twice.
+fn not_twice(app: &App, asked: &Asked) -> Result<(), Report> {
+    let wanted = encode(asked)?;
+    let active = sweeps::active(app.store(), Some(&asked.input.project)).reported()?;
+    let Some(same) = active.into_iter().find(|sweep| sweep.request == wanted) else {
+        return Ok(());
+    };
+    let id = same.run_id.as_str().get(..8).unwrap_or_default();
+    Err(Report::new(
+        Code::Conflict,
+        "sweep.going_on",
+        "the same sweep goes on already",
+    )
+    .hint(format!(
+        "follow it with `lapwing runs follow {id}`, or end it with `lapwing runs stop {id}`"
+    )))
 }
 
 /// The sweep's own run, and what is tried in it. From here on it goes on by itself.
