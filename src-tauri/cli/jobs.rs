@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use lapwing_app::jobs;
 use lapwing_app::wire::{JobRef, JobRow, JobStatus, ListJobs, Nothing, ReadLog};
 use lapwing_core::{JobId, Report};
+use serde::Serialize;
 
 use super::args::Jobs;
+use super::print::Output;
 use super::{Context, Done, print};
 
 const LOG_CHUNK_BYTES: u32 = 256 * 1024;
@@ -85,7 +87,30 @@ pub fn status_word(status: JobStatus) -> &'static str {
     }
 }
 
+/// What a job printed, as one document.
+#[derive(Serialize)]
+struct Log<'a> {
+    id: &'a JobId,
+    text: String,
+}
+
 fn logs(context: &Context, id: &JobId, follow: bool) -> Result<ExitCode, Report> {
+    if context.out == Output::Words {
+        read(context, id, follow, &mut print::raw)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    read(context, id, follow, &mut |piece| text.push_str(piece))?;
+    context.out.json(&Log { id, text })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(
+    context: &Context,
+    id: &JobId,
+    follow: bool,
+    take: &mut dyn FnMut(&str),
+) -> Result<(), Report> {
     let mut from = 0.0;
     loop {
         let chunk = jobs::log(
@@ -97,10 +122,10 @@ fn logs(context: &Context, id: &JobId, follow: bool) -> Result<ExitCode, Report>
             },
         )?;
         let idle = chunk.text.is_empty();
-        print::raw(&chunk.text);
+        take(&chunk.text);
         from = chunk.next.0 as f64;
         if idle && (chunk.ended || !follow) {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
         if idle {
             jobs::wait_for_output(&context.app, id);
