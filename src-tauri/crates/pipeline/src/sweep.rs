@@ -20,6 +20,9 @@ const LOOKED_AT: usize = 20;
 /// Digits of a number that was drawn: a person reads it in `params.yaml`.
 const DIGITS: usize = 4;
 
+/// Ways to say values.
+const FUNCTIONS: [&str; 4] = ["range", "choice", "uniform", "log_uniform"];
+
 /// The parameters of a sweep with their values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space {
@@ -63,6 +66,8 @@ pub enum Fault {
         "is no way to say values: there are range, choice, uniform and log_uniform, and a text stands in quotes"
     )]
     Unknown,
+    #[error("has a bracket that is not closed")]
+    Open,
     #[error("needs numbers in its brackets")]
     NoNumbers,
     #[error("needs two numbers, the smaller one first")]
@@ -90,6 +95,9 @@ impl Fault {
             Self::TooMany => "say how many (--random 100), or list fewer values",
             Self::Unknown => {
                 "a text with brackets is written `train.name='f(x)'`; a shell takes one pair of quotes for itself"
+            }
+            Self::Open => {
+                "as in `train.depth=range(2, 9)`; a text with brackets is written `train.name='f(x'`"
             }
             Self::NoNumbers | Self::Ends => "as in `train.rate=uniform(0.1, 0.9)`",
             Self::LogEnds => "as in `train.lr=log_uniform(1e-4, 1e-1)`",
@@ -225,6 +233,7 @@ fn axis(text: &str) -> Result<Axis> {
         name: name.trim().to_owned(),
         values: match function(values) {
             Some((word, numbers)) => called(text, word, &numbers)?,
+            None if is_open(values) => return Err(bad(text, Fault::Open)),
             None if is_unknown(values) => {
                 return Err(bad(text, Fault::Unknown));
             }
@@ -243,8 +252,13 @@ fn axis(text: &str) -> Result<Axis> {
 /// `word(a, b)` as its word and its arguments.
 fn function(text: &str) -> Option<(&str, Vec<&str>)> {
     let (word, rest) = text.strip_suffix(')')?.split_once('(')?;
-    let known = ["range", "choice", "uniform", "log_uniform"];
-    known.contains(&word).then(|| (word, parts(rest)))
+    FUNCTIONS.contains(&word).then(|| (word, parts(rest)))
+}
+
+/// A function that was begun.
+fn is_open(values: &str) -> bool {
+    let word = values.split_once('(').map(|(word, _)| word.trim());
+    !values.ends_with(')') && word.is_some_and(|word| FUNCTIONS.contains(&word))
 }
 
 /// One word with brackets behind it: a function that was mistyped, rather than a value.

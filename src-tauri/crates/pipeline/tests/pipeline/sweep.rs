@@ -133,6 +133,10 @@ fn what_cannot_be_swept_is_said() {
         said(&["lr=log_unifrom(1, 2)"])
             .starts_with("`lr=log_unifrom(1, 2)` is no way to say values")
     );
+    assert_eq!(
+        said(&["lr=range(2, 9"]),
+        "`lr=range(2, 9` has a bracket that is not closed"
+    );
     assert_eq!(said(&["=1,2"]), "`=1` is not a parameter change");
 }
 
