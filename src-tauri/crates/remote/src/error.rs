@@ -129,9 +129,6 @@ impl Error {
         if let Some(hint) = self.own_hint() {
             return report.hint(hint);
         }
-        if let Self::SignIn { then, .. } = self {
-            return report.hint(then);
-        }
         if hint.is_empty() {
             return report;
         }
@@ -142,6 +139,9 @@ impl Error {
     fn own_hint(&self) -> Option<String> {
         if let Self::NoCredentials { looked, .. } = self {
             return Some(format!("none were found in {looked}"));
+        }
+        if let Self::SignIn { then, .. } = self {
+            return Some(then.clone());
         }
         if let Self::SshKey { by_hand, .. } = self {
             return Some(format!(

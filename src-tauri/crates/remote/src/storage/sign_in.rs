@@ -97,9 +97,16 @@ impl SignIn {
             profile,
             how,
             then,
-            why: client::short(why),
+            why: client::short(said(why)),
         }
     }
+}
+
+/// Of an answer that the SDK shows as `Error { code: "…", message: "…" }`, the message.
+fn said(why: &str) -> &str {
+    let message = why.split_once("message: \"").map(|(_, rest)| rest);
+    let message = message.and_then(|rest| rest.split_once('"'));
+    message.map_or(why, |(message, _)| message)
 }
 
 /// It holds keys.
