@@ -126,6 +126,9 @@ fn cells(row: &RemoteRow) -> Vec<String> {
 fn told(context: &Context, name: &str, added: &RemoteAdded, done: &str) -> Done {
     context.out.answer(added, |added| {
         print::talk(&format!("{done} the {} `{name}`.", added.kind.title()));
+        if let Some(replaced) = &added.replaced {
+            print::talk(&format!("The name led to {replaced} until now."));
+        }
         if let Some(place) = &added.place {
             print::talk(&format!("Its credential is in {place}."));
         }

@@ -169,6 +169,17 @@ fn a_remote_that_cannot_work_is_refused_or_explained() {
         said.contains("the name no-such-host.invalid cannot be found"),
         "{said}"
     );
+    let elsewhere = ["remotes", "add", "x", "https://another.invalid"];
+    let (_, said) = run(&[&elsewhere[..], &["--kind", "mlflow"]].concat());
+    let before = "The name led to https://no-such-host.invalid until now.";
+    assert!(said.contains(before), "{said}");
+    let (code, said) = run(&["remotes", "add", "gpu", "ssh://nobody@127.0.0.1"]);
+    assert_eq!(code, 0, "{said}");
+    let refused = all(&with_secret(
+        &place,
+        &["remotes", "login", "gpu", "--secret-stdin"],
+    ));
+    assert!(refused.contains("signs in by itself"), "{refused}");
 }
 
 /// A project with a bare repository and a folder, both remotes called `origin`.

@@ -936,6 +936,8 @@ export type RemoteAdded = {
 	kind: RemoteKind,
 	/**  Where the credential was put, when one was given. */
 	place: string | null,
+	/**  Where the name led until now, when that was somewhere else. */
+	replaced: string | null,
 };
 
 /**  How a try went: `problem` says what is wrong, or all is well. */

@@ -62,8 +62,11 @@ export function AddRemote({
   const signed = storage ? takesSecret(url) : REGISTRIES.includes(kind);
   const add = useAction("remotes.add", {
     quiet: true,
-    done: (added, input) =>
-      added.place ? `Added ${input.name}, its secret is in ${added.place}` : `Added ${input.name}`,
+    done: (added, input) => {
+      const before = added.replaced ? ` (it led to ${added.replaced} until now)` : "";
+      const said = `Added ${input.name}${before}`;
+      return added.place ? `${said}, its secret is in ${added.place}` : said;
+    },
     onDone: () => {
       setName("");
       setUrl("");

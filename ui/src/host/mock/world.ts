@@ -833,8 +833,8 @@ export const answers: Answers = {
   "runs.delete": () => ({}),
   "runs.restore": () => ({}),
   "remotes.list": remotes,
-  "remotes.add": () => ({ kind: "storage", place: null }),
-  "remotes.login": () => ({ kind: "mlflow", place: "the keychain" }),
+  "remotes.add": () => ({ kind: "storage", place: null, replaced: null }),
+  "remotes.login": () => ({ kind: "mlflow", place: "the keychain", replaced: null }),
   "remotes.test": ({ name }) =>
     name === "team"
       ? { server: "MLflow 3.17.2", user: null, millis: 43, problem: null }

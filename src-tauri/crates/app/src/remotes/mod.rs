@@ -90,6 +90,12 @@ pub fn add(app: &App, input: AddRemote) -> Result<RemoteAdded, Report> {
         Some(kind) => kind,
         None => ask(app, &address, given.clone())?,
     };
+    if let Some(credential) = &given {
+        usable(kind, &address, credential)?;
+    }
+    let called = format!("{kind}:{}", input.name);
+    // Not known yet: nothing is replaced.
+    let before = connection(app, input.project.as_deref(), &called).ok();
     match (kind, &input.project) {
         (RemoteKind::Storage, Some(project)) => {
             let settings = input.options.into_iter().collect();
@@ -132,13 +138,18 @@ pub fn add(app: &App, input: AddRemote) -> Result<RemoteAdded, Report> {
     }
     let place = match given {
         Some(credential) => {
-            let called = format!("{kind}:{}", input.name);
             let found = connection(app, input.project.as_deref(), &called)?;
             Some(keep(app, &found, &credential)?)
         }
         None => None,
     };
-    Ok(RemoteAdded { kind, place })
+    let now = connection(app, input.project.as_deref(), &called)?;
+    let replaced = before.map(|before| before.address);
+    Ok(RemoteAdded {
+        kind,
+        place,
+        replaced: replaced.filter(|address| *address != now.address),
+    })
 }
 
 /// Nothing is written when one part of it cannot be.
@@ -243,8 +254,13 @@ fn ask(app: &App, address: &str, credential: Option<Credential>) -> Result<Remot
             Ok(_) => return Ok(kind),
             Err(lapwing_remote::Error::WrongServer { .. }) => {}
             Err(error) => {
-                return Err(error.report().hint(format!(
-                    "say what it is with `--kind {}`, and give credentials if it wants some",
+                let report = error.report();
+                // Nobody is there: what it is does not matter yet.
+                if report.code == Code::Missing {
+                    return Err(report);
+                }
+                return Err(report.hint(format!(
+                    "say what it is with `--kind storage|{}`, and give credentials if it wants some: `--user USER`, or `--secret-stdin` for a token",
                     SPEAKING_HTTP.map(RemoteKind::as_str).join("|")
                 )));
             }
@@ -267,8 +283,31 @@ fn credential_of(user: Option<String>, secret: Option<Hidden>) -> Option<Credent
 }
 
 fn keep(app: &App, connection: &Connection, credential: &Credential) -> Result<String, Report> {
+    usable(connection.kind, &connection.address, credential)?;
     let place = app.vault().keep(&connection.key(), credential).reported()?;
     Ok(place_words(&place))
+}
+
+/// What would be kept, and never be used, or not work.
+fn usable(kind: RemoteKind, address: &str, credential: &Credential) -> Result<(), Report> {
+    let is_ssh = address.starts_with("ssh://") || kind == RemoteKind::Slurm;
+    if is_ssh && kind != RemoteKind::Git {
+        return Err(Report::new(
+            Code::Invalid,
+            "remote.no_login",
+            format!("{address} is reached by `ssh`, which signs in by itself"),
+        )
+        .hint("with your keys, your agent and ~/.ssh/config: Lapwing keeps no password for it"));
+    }
+    if address.starts_with("s3://") && credential.user.is_none() {
+        return Err(Report::new(
+            Code::Invalid,
+            "remote.no_user",
+            "S3 signs in with an access key and its secret key",
+        )
+        .hint("give the access key as the user: `--user ACCESS_KEY`"));
+    }
+    Ok(())
 }
 
 fn place_words(place: &Place) -> String {
@@ -296,6 +335,7 @@ pub fn login(app: &App, input: LoginRemote) -> Result<RemoteAdded, Report> {
     Ok(RemoteAdded {
         kind: found.kind,
         place: Some(place),
+        replaced: None,
     })
 }
 

@@ -76,6 +76,8 @@ pub struct RemoteAdded {
     pub kind: RemoteKind,
     /// Where the credential was put, when one was given.
     pub place: Option<String>,
+    /// Where the name led until now, when that was somewhere else.
+    pub replaced: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Type)]
