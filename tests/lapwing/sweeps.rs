@@ -252,6 +252,23 @@ fn a_trial_that_fails_is_one_of_many_and_the_same_sweep_again_runs_what_is_missi
         printed.contains("failed in the command of a stage, and would again"),
         "nobody is told to only try again: {printed}"
     );
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed = printed["trials"][0]["run_id"].as_str().unwrap();
+    let shown = bench.show(failed);
+    assert_eq!(
+        shown["row"]["params"]["train.kind"], "x",
+        "what it began with is known: {shown}"
+    );
+    let data = shown["data"].as_array().unwrap();
+    assert!(
+        data.iter().any(|data| data["path"] == "train.sh"),
+        "{shown}"
+    );
+    let words = bench.place.text(&bench.folder, &["runs", "show", failed]);
+    assert!(
+        words.contains("why: stage `train` failed: exit code 1"),
+        "{words}"
+    );
     assert_eq!(bench.marks("train").len(), 2);
     let script = TRAIN.replace("exit 1", "true");
     std::fs::write(bench.folder.join("train.sh"), script).unwrap();

@@ -2,7 +2,7 @@
 
 use lapwing_core::{JobId, Report, RunId, Timestamp};
 use lapwing_data::Project;
-use lapwing_pipeline::{LockEntry, Stage, Value};
+use lapwing_pipeline::{LockEntry, Stage, StageLock, Value};
 use lapwing_tracking::{Metric, Point, Run, RunInput, RunStatus};
 use serde_json::json;
 
@@ -23,24 +23,14 @@ pub(super) fn known(
     let Some(lock) = lapwing_pipeline::recorded(project, stage).reported()? else {
         return Ok(());
     };
-    let inputs = lock
-        .deps
-        .iter()
-        .filter_map(|entry| input(project, stage, entry, "input"));
+    read(app, run_id, project, stage, &lock)?;
     let outputs = lock
         .outs
         .iter()
         .filter_map(|entry| input(project, stage, entry, "output"));
     app.tracking()
-        .add_inputs(run_id, inputs.chain(outputs).collect())
+        .add_inputs(run_id, outputs.collect())
         .reported()?;
-    for (_, values) in &lock.params {
-        for (key, value) in values {
-            flatten(key, value, &mut |key, text| {
-                log_param(app, run_id, key, text)
-            });
-        }
-    }
     let now = Timestamp::now();
     let metrics: Vec<Metric> = lapwing_pipeline::stage_metrics(project.root(), stage)
         .reported()?
@@ -57,6 +47,31 @@ pub(super) fn known(
     app.tracking()
         .log(run_id, metrics, Vec::new(), Vec::new())
         .reported()
+}
+
+/// Data and parameters that a stage began with: what one that failed leaves to look for the reason in.
+pub(super) fn read(
+    app: &App,
+    run_id: &RunId,
+    project: &Project,
+    stage: &Stage,
+    lock: &StageLock,
+) -> Result<(), Report> {
+    let inputs = lock
+        .deps
+        .iter()
+        .filter_map(|entry| input(project, stage, entry, "input"));
+    app.tracking()
+        .add_inputs(run_id, inputs.collect())
+        .reported()?;
+    for (_, values) in &lock.params {
+        for (key, value) in values {
+            flatten(key, value, &mut |key, text| {
+                log_param(app, run_id, key, text)
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What the script logged under the same name stays: it knows better.

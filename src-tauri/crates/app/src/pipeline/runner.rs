@@ -358,6 +358,9 @@ fn run_stage(run: &mut Run<'_>, stage: &Stage) -> Result<Option<RunStatus>, Repo
     jobs::refresh(run.app, &job)?;
     record::log(run.app, &run.id, stage, &job)?;
     ray::tracked(run.app, &run.id, &job)?;
+    if ended.outcome != Outcome::Succeeded {
+        record::read(run.app, &run.id, &run.project, stage, &read)?;
+    }
     match ended.outcome {
         Outcome::Succeeded => {
             let began_with = read.fingerprint();
