@@ -206,7 +206,9 @@ impl Demo<'_> {
                     print::duration(took_ms)
                 )));
             }
-            pipeline::Progress::Started { .. } | pipeline::Progress::Output { .. } => {}
+            pipeline::Progress::Started { .. }
+            | pipeline::Progress::Doing { .. }
+            | pipeline::Progress::Output { .. } => {}
         })?;
         if runs::is_over(ended) && ended == lapwing_app::wire::RunStatus::Finished {
             Ok(())

@@ -353,6 +353,7 @@ fn say(progress: &Progress) {
             ));
         }
         Progress::Note { text } => print::talk(&print::dim(text)),
+        Progress::Doing { text } => print::talk(&print::dim(&format!("  {text}"))),
     }
 }
 

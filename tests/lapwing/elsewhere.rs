@@ -1,12 +1,15 @@
 //! The same pipeline here and on another machine behind a real `sshd`: the same `dvc.lock`, the same run, and nothing sent that was
 //! not listed before.
 
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::cut::Cut;
+use crate::engine_away::hears;
 use crate::place::{Place, peer, told};
 
 const BOUND: Duration = Duration::from_secs(120);
@@ -242,4 +245,35 @@ fn a_machine_that_does_not_answer_changes_nothing() {
     let unknown = place.run(&folder, &["run", "--on", "nobody"]);
     assert_eq!(unknown.status.code(), Some(2), "{}", told(&unknown));
     assert!(machine.port > 0);
+}
+
+#[test]
+fn a_run_says_what_it_waits_for_while_its_machine_is_away() {
+    let place = Place::new();
+    let machine = Machine::start(&place);
+    let way = Cut::before(machine.port, i64::MAX / 2);
+    machine.behind(way.port);
+    let (folder, go) = (place.path("waiting"), place.path("go"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let pipeline = format!(
+        "stages:\n  fit:\n    cmd: echo begun; while [ ! -e '{}' ]; do sleep 0.1; done; echo x > x\n    outs: [x]\n",
+        go.display()
+    );
+    std::fs::write(folder.join("dvc.yaml"), pipeline).unwrap();
+    place.text(&folder, &["init"]);
+    let mut running = place
+        .command(&folder, &["run", "--on", "box"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(running.stderr.take().unwrap());
+    hears(&mut said, "begun");
+    way.now();
+    hears(&mut said, "the connection to box failed");
+    way.mend();
+    std::fs::write(&go, "").unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(running.wait().unwrap().success(), "{rest}");
 }

@@ -193,7 +193,7 @@ impl Drop for Kubeflow {
 }
 
 /// Reads what is said until words of it come, and answers how.
-fn hears(said: &mut BufReader<ChildStderr>, words: &str) -> String {
+pub fn hears(said: &mut BufReader<ChildStderr>, words: &str) -> String {
     let mut all = String::new();
     while !all.contains(words) {
         let read = said.read_line(&mut all).unwrap();

@@ -347,7 +347,7 @@ impl Lap<'_> {
         let ended = pipeline::follow(self.app, &run_id, &|progress| match progress {
             Progress::Started { stage } => say(&format!("running {stage}")),
             Progress::Note { text } => say(&text),
-            Progress::Output { .. } | Progress::Ended { .. } => {}
+            Progress::Doing { .. } | Progress::Output { .. } | Progress::Ended { .. } => {}
         })?;
         if ended != RunStatus::Finished {
             return Err(pipeline::failure(self.app, &run_id));

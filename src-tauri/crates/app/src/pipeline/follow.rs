@@ -1,7 +1,7 @@
 //! Following a run from outside: what its runner says, and what its stages print.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lapwing_core::{Code, JobId, Report, RunId};
 use lapwing_store::pipeline_runs;
@@ -14,6 +14,8 @@ use crate::{App, jobs, runs};
 
 const POLL: Duration = Duration::from_millis(100);
 const CHUNK_BYTES: u32 = 256 * 1024;
+/// How far a transfer is changes sooner than this, and is no line each.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,10 @@ pub enum Progress {
     },
     Started {
         stage: String,
+    },
+    /// What a stage waits for, or what is done for it elsewhere, once it is the same for a while.
+    Doing {
+        text: String,
     },
     /// What a stage printed.
     Output {
@@ -61,6 +67,14 @@ struct Seen {
     notes: usize,
     /// Job → how much of its log was told, and whether its end was.
     jobs: BTreeMap<JobId, (f64, bool)>,
+    doing: Option<Doing>,
+}
+
+/// What was said of a job last, since when, and whether it was told.
+struct Doing {
+    text: String,
+    since: Instant,
+    told: bool,
 }
 
 impl Seen {
@@ -92,7 +106,30 @@ impl Seen {
         Ok(())
     }
 
+    fn doing(&mut self, why: Option<&str>, tell: &dyn Fn(Progress)) {
+        let Some(why) = why else { return };
+        match &mut self.doing {
+            Some(doing) if doing.text == why => {
+                if !doing.told && doing.since.elapsed() > SETTLED {
+                    doing.told = true;
+                    let text = why.to_owned();
+                    tell(Progress::Doing { text });
+                }
+            }
+            Some(_) | None => {
+                self.doing = Some(Doing {
+                    text: why.to_owned(),
+                    since: Instant::now(),
+                    told: false,
+                });
+            }
+        }
+    }
+
     fn job(&mut self, app: &App, job: &JobRow, tell: &dyn Fn(Progress)) -> Result<(), Report> {
+        if job.ended.is_none() {
+            self.doing(job.why.as_deref(), tell);
+        }
         let stage = job.stage.clone().unwrap_or_else(|| job.title.clone());
         let (from, ended) = self.jobs.entry(job.id.clone()).or_insert_with(|| {
             tell(Progress::Started {
