@@ -272,8 +272,8 @@ fn transfer(
 fn transferred(context: &Context, done: &Transferred, verb: &str) -> Done {
     context.out.answer(done, |done| {
         print::line(&format!(
-            "{verb} {} files ({}), {} were there already: {}",
-            done.files.0,
+            "{verb} {} ({}), {} were there already: {}",
+            print::counted(done.files.0, "file"),
             print::bytes(done.bytes.0),
             done.skipped.0,
             done.remote

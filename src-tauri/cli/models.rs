@@ -112,7 +112,8 @@ fn push(context: &Context, input: PushModel) -> Done {
         print::line(&pushed.address);
         if pushed.new {
             let bytes = print::bytes(pushed.bytes.0);
-            print::talk(&format!("Pushed {} files, {bytes}.", pushed.files));
+            let files = print::counted(u64::from(pushed.files), "file");
+            print::talk(&format!("Pushed {files}, {bytes}."));
         } else {
             print::talk("The same files were there already: nothing was sent.");
         }

@@ -32,11 +32,7 @@ pub fn sync(app: &App, input: SyncRemote) -> Result<Synced, Report> {
         return Err(Report::new(
             Code::Invalid,
             "remote.no_sync",
-            format!(
-                "`{}` is a {}: it keeps no runs",
-                with.name,
-                with.kind.title()
-            ),
+            format!("the {1} `{0}` keeps no runs", with.name, with.kind.title()),
         )
         .hint(
             "runs are synced with MLflow servers; models go elsewhere with `lapwing models push`",

@@ -46,7 +46,7 @@ impl Connection {
                 Code::Invalid,
                 "remote.runs_nothing",
                 format!(
-                    "nothing can be run on `{}`: it is a {}",
+                    "nothing can be run on the {1} `{0}`",
                     self.name,
                     self.kind.title()
                 ),

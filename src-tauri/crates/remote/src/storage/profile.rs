@@ -63,14 +63,20 @@ impl Profile {
             there |= merge(&text, &section, &mut keys);
         }
         if !there && named.is_some() {
-            return Err(settings.bad(
-                "profile",
-                &format!(
-                    "neither {} nor {} has a profile `{name}`",
-                    secrets.display(),
-                    config.display()
-                ),
-            ));
+            let why = format!(
+                "neither {} nor {} has a profile `{name}`",
+                secrets.display(),
+                config.display()
+            );
+            if settings.get("profile").is_some() {
+                return Err(settings.bad("profile", &why));
+            }
+            return Err(Error::SignIn {
+                profile: name,
+                how: "here",
+                then: "the variable AWS_PROFILE names it: correct it, or unset it".to_owned(),
+                why,
+            });
         }
         let is_set = |key: &str| settings.get(key).is_some();
         Ok(Self {
